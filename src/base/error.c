@@ -1,0 +1,68 @@
+/* The calling thread's last failure. A sentence that does not fit is cut, never dropped. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char last[512];
+
+static void record(const char *format, va_list arguments)
+{
+    vsnprintf(last, sizeof last, format, arguments);
+}
+
+int fail(int result, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    record(format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+int fail_errno(int result, const char *format, ...)
+{
+    char reason[128];
+    const char *text = strerror_r(errno, reason, sizeof reason);
+    va_list arguments;
+    size_t used;
+
+    va_start(arguments, format);
+    record(format, arguments);
+    va_end(arguments);
+    used = strlen(last);
+    snprintf(last + used, sizeof last - used, ": %s", text);
+    return result;
+}
+
+int fail_text(int result, const char *sentence)
+{
+    return fail(result, "%s", sentence);
+}
+
+const char *troupe_last_error(void)
+{
+    return last;
+}
+
+const char *troupe_version(void)
+{
+    return TROUPE_VERSION;
+}
+
+const char *troupe_result_name(int result)
+{
+    static const char *const names[] = {
+        "TROUPE_OK",           "TROUPE_EMPTY",      "TROUPE_FULL",         "TROUPE_CLOSED",
+        "TROUPE_TOO_LONG",     "TROUPE_NOT_FOUND",  "TROUPE_TIMEOUT",      "TROUPE_BAD_ARGUMENT",
+        "TROUPE_BAD_HANDLE",   "TROUPE_NO_MEMORY",  "TROUPE_NOT_RUNNING",  "TROUPE_ALREADY",
+        "TROUPE_FORKED",       "TROUPE_LOST",       "TROUPE_SYSTEM",       "TROUPE_LAUNCH",
+        "TROUPE_MISMATCH",     "TROUPE_NO_RANK",
+    };
+    int count = (int)(sizeof names / sizeof *names);
+
+    return result <= 0 && -result < count ? names[-result] : "TROUPE_UNKNOWN";
+}
