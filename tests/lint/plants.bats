@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# A lint that finds nothing proves nothing: each one here has to find what is planted in a copy.
+# TROUPE_SOURCE is the source tree.
+
+setup()
+{
+    tree=$BATS_TEST_TMPDIR/tree
+    mkdir -p "$tree/tests"
+    for folder in src launch kernels docs tests/lint; do
+        [ ! -e "$TROUPE_SOURCE/$folder" ] || cp -r "$TROUPE_SOURCE/$folder" "$tree/$folder"
+    done
+    cp "$TROUPE_SOURCE/.clang-format" "$tree"
+    mkdir -p "$tree/src/wire" "$tree/src/object" "$tree/kernels" "$tree/launch"
+}
+
+# plant FILE LINE: the line goes to the end of a file, which may be new.
+plant()
+{
+    printf '%s\n' "$2" >>"$tree/$1"
+}
+
+# lint NAME: runs the copy's own lint over the copy.
+lint()
+{
+    run python3 -B "$tree/tests/lint/$1.py" "$tree"
+}
+
+# finds NAME TEXT: the lint ends with 1 and one line that begins with the text.
+finds()
+{
+    lint "$1"
+    printf '%s\n' "$output"
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ ${lines[0]} == "$2"* ]]
+}
+
+@test "floors: the tree as it is passes" {
+    lint floors
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+}
+
+@test "floors: an include upwards is found, with its line" {
+    plant src/wire/planted.h '/* one */'
+    plant src/wire/planted.h '#include "core/arena.h"'
+    finds floors "src/wire/planted.h:2: wire (floor 1) includes core/arena.h (floor 4)"
+}
+
+@test "floors: an include across the same floor is found" {
+    plant src/fabric/planted.h '#include "job/job.h"'
+    finds floors "src/fabric/planted.h:1: fabric (floor 3) includes job/job.h (floor 3)"
+}
+
+@test "floors: base includes nothing above it" {
+    plant src/base/planted.h '#include "wire/frame.h"'
+    finds floors "src/base/planted.h:1: base (floor 0)"
+}
+
+@test "floors: includes downwards, of the own room and of base pass" {
+    plant src/object/planted.h '#include "core/arena.h"'
+    plant src/object/planted.h '#include "object/planted.h"'
+    plant src/object/planted.h '#include "base/error.h"'
+    plant src/object/planted.h '#include <troupe/troupe.h>'
+    lint floors
+    [ "$status" -eq 0 ]
+}
+
+@test "floors: a commented include is none, and a comment does not hide one" {
+    plant src/wire/planted.h '/* #include "core/arena.h" */'
+    lint floors
+    [ "$status" -eq 0 ]
+    plant src/wire/planted.h '#  include /* why */ "core/arena.h"'
+    finds floors "src/wire/planted.h:2: wire"
+}
+
+@test "floors: MPI, hwloc and CUDA have one room each" {
+    plant src/object/planted.h '#include <mpi.h>'
+    finds floors "src/object/planted.h:1: only fabric may include <mpi.h>"
+    printf '#include <hwloc/linux.h>\n' >"$tree/src/object/planted.h"
+    finds floors "src/object/planted.h:1: only topo"
+    printf '#include <cuda_runtime.h>\n' >"$tree/src/object/planted.h"
+    finds floors "src/object/planted.h:1: only device and kernels"
+}
+
+@test "floors: the kernels include nothing of the library" {
+    plant kernels/planted.h '#include "base/error.h"'
+    finds floors "kernels/planted.h:1: kernels includes nothing"
+}
+
+@test "floors: climbing out of a folder and a room without a floor are found" {
+    plant src/wire/planted.h '#include "../core/arena.h"'
+    finds floors "src/wire/planted.h:1:"
+    rm "$tree/src/wire/planted.h"
+    mkdir "$tree/src/attic"
+    plant src/attic/planted.h '#include <stdio.h>'
+    finds floors "src/attic/planted.h:1: attic stands on no floor"
+}
+
+@test "banned: the tree as it is passes" {
+    lint banned
+    [ "$status" -eq 0 ]
+}
+
+@test "banned: a call is found, a comment, a string, a member and a longer name are not" {
+    plant src/wire/planted.c '/* strcpy(a, b) */ static const char *word = "system(x)";'
+    plant src/wire/planted.c 'static int my_exit(int x) { return x ? table->system(x) : 0; }'
+    lint banned
+    [ "$status" -eq 0 ]
+    plant src/wire/planted.c 'static void bad(char *a) { strcpy(a, "b"); }'
+    finds banned "src/wire/planted.c:3: strcpy() is banned"
+}
+
+@test "banned: the library may not exit, the command may" {
+    plant launch/planted.c 'static void leave(void) { exit(2); }'
+    lint banned
+    [ "$status" -eq 0 ]
+    plant src/wire/planted.c 'static void leave(void) { exit(2); }'
+    finds banned "src/wire/planted.c:1: exit() is banned"
+}
+
+@test "banned: an exception that nothing uses is found" {
+    plant tests/lint/banned.allow 'src/wire/gone.c exit it is gone'
+    finds banned "banned.allow: src/wire/gone.c no longer calls exit()"
+}
+
+@test "machines: a home folder and the place of the checkout are found" {
+    lint machines
+    [ "$status" -eq 0 ]
+    plant docs/planted.md "see $(printf '/%s/somebody/troupe' home)"
+    finds machines "docs/planted.md:1:"
+    printf 'built in %s/build\n' "$tree" >"$tree/docs/planted.md"
+    finds machines "docs/planted.md:1: $tree"
+}
+
+@test "manual: a call without its page is found" {
+    lint manual
+    [ "$status" -eq 0 ]
+    plant src/include/troupe/planted.h 'TROUPE_API int troupe_planted(void);'
+    finds manual "src/include/troupe/planted.h:1: troupe_planted"
+}
+
+@test "format: a line that is not formatted is found" {
+    run "$tree/tests/lint/format" "$tree"
+    [ "$status" -ne 77 ] || skip "${lines[0]}"
+    [ "$status" -eq 0 ]
+    plant src/wire/planted.c 'static   int x ;'
+    run "$tree/tests/lint/format" "$tree"
+    [ "$status" -ne 0 ]
+}
+
+@test "shell: a script with an error is found" {
+    run "$tree/tests/lint/shell" "$tree"
+    [ "$status" -ne 77 ] || skip "${lines[0]}"
+    [ "$status" -eq 0 ]
+    plant launch/planted '#!/bin/sh'
+    plant launch/planted 'rm $1'
+    run "$tree/tests/lint/shell" "$tree"
+    [ "$status" -ne 0 ]
+}
+
+@test "links: a program that links MPI is found" {
+    command -v mpicc || skip "mpicc is not here"
+    printf 'int MPI_Finalize(void);\nint main(void) { return MPI_Finalize(); }\n' >"$tree/planted.c"
+    mpicc -o "$tree/planted" "$tree/planted.c"
+    run "$tree/tests/lint/links" "$tree/planted"
+    printf '%s\n' "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *libmpi* ]]
+}
