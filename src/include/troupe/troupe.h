@@ -22,23 +22,23 @@ extern "C" {
 
 enum {
     TROUPE_OK = 0,
-    TROUPE_EMPTY = -1,         /* nothing came in time */
-    TROUPE_FULL = -2,          /* no room: queue limit or arena; what is in it stays */
-    TROUPE_CLOSED = -3,        /* closed and drained, or closed for puts */
-    TROUPE_TOO_LONG = -4,      /* does not fit the caller's buffer or a limit */
-    TROUPE_NOT_FOUND = -5,     /* no such key */
-    TROUPE_TIMEOUT = -6,       /* not finished in time */
-    TROUPE_BAD_ARGUMENT = -7,  /* an argument outside what the block allows */
-    TROUPE_BAD_HANDLE = -8,    /* of another kind, destroyed, or never made */
-    TROUPE_NO_MEMORY = -9,     /* the calling process is out of its own memory */
-    TROUPE_NOT_RUNNING = -10,  /* before troupe_init or after troupe_finalize */
-    TROUPE_ALREADY = -11,      /* a second troupe_init */
-    TROUPE_FORKED = -12,       /* in a process made by a bare fork() */
-    TROUPE_LOST = -13,         /* the node or rank that held the answer is gone */
-    TROUPE_SYSTEM = -14,       /* the operating system refused; the sentence names the call */
-    TROUPE_LAUNCH = -15,       /* the world could not be started */
-    TROUPE_MISMATCH = -16,     /* ranks run different binaries or versions */
-    TROUPE_NO_RANK = -17       /* no rank can run it */
+    TROUPE_EMPTY = -1,        /* nothing came in time */
+    TROUPE_FULL = -2,         /* no room: queue limit or arena; what is in it stays */
+    TROUPE_CLOSED = -3,       /* closed and drained, or closed for puts */
+    TROUPE_TOO_LONG = -4,     /* does not fit the caller's buffer or a limit */
+    TROUPE_NOT_FOUND = -5,    /* no such key */
+    TROUPE_TIMEOUT = -6,      /* not finished in time */
+    TROUPE_BAD_ARGUMENT = -7, /* an argument outside what the block allows */
+    TROUPE_BAD_HANDLE = -8,   /* of another kind, destroyed, or never made */
+    TROUPE_NO_MEMORY = -9,    /* the calling process is out of its own memory */
+    TROUPE_NOT_RUNNING = -10, /* before troupe_init or after troupe_finalize */
+    TROUPE_ALREADY = -11,     /* a second troupe_init */
+    TROUPE_FORKED = -12,      /* in a process made by a bare fork() */
+    TROUPE_LOST = -13,        /* the node or rank that held the answer is gone */
+    TROUPE_SYSTEM = -14,      /* the operating system refused; the sentence names the call */
+    TROUPE_LAUNCH = -15,      /* the world could not be started */
+    TROUPE_MISMATCH = -16,    /* ranks run different binaries or versions */
+    TROUPE_NO_RANK = -17      /* no rank can run it */
 };
 
 /* Names a result, "TROUPE_EMPTY" for TROUPE_EMPTY.
@@ -86,8 +86,9 @@ static inline troupe_bytes troupe_text(const char *text)
 /* ---- the world -------------------------------------------------------------------------- */
 
 typedef struct troupe_init_options {
-    int workers;        /* ranks when the program starts itself; 0: TROUPE_WORKERS, else one a core */
-    size_t arena_bytes; /* shared memory to reserve on each node; 0: TROUPE_ARENA, else half of memory */
+    int workers; /* ranks when the program starts itself; 0: TROUPE_WORKERS, else one a core */
+    size_t arena_bytes; /* shared memory to reserve on each node; 0: TROUPE_ARENA, else half of
+                           memory */
 } troupe_init_options;
 
 /* Starts the world, and returns in the parent alone.
@@ -164,12 +165,12 @@ typedef struct troupe_process_options {
 } troupe_process_options;
 
 enum {
-    TROUPE_STATE_WAITING = 0,  /* for a rank */
+    TROUPE_STATE_WAITING = 0, /* for a rank */
     TROUPE_STATE_RUNNING = 1,
-    TROUPE_STATE_DONE = 2,     /* the target returned, or called exit: see exit_code */
-    TROUPE_STATE_KILLED = 3,   /* a signal ended it: see signal */
-    TROUPE_STATE_FAILED = 4,   /* it could not be run: see reason */
-    TROUPE_STATE_LOST = 5      /* its node is gone */
+    TROUPE_STATE_DONE = 2,   /* the target returned, or called exit: see exit_code */
+    TROUPE_STATE_KILLED = 3, /* a signal ended it: see signal */
+    TROUPE_STATE_FAILED = 4, /* it could not be run: see reason */
+    TROUPE_STATE_LOST = 5    /* its node is gone */
 };
 
 #define TROUPE_NAME_SIZE 64

@@ -1,0 +1,105 @@
+#include "core/bell.h"
+
+#include "base/clock.h"
+#include "core/futex.h"
+
+#define BELL_WAITED 1u
+#define BELL_STEP 2u
+#define BELL_SPIN_NS 20000u /* two context switches: a wait that ends within it costs no sleep */
+#define BELL_SPIN_ROUND 64
+
+/* Spins while the word stays as seen; true when it changed. */
+static bool spin(struct bell *bell, uint32_t seen)
+{
+    uint64_t until = clock_now() + BELL_SPIN_NS;
+
+    do {
+        for (int i = 0; i < BELL_SPIN_ROUND; i++) {
+            if (atomic_load_explicit(&bell->word, memory_order_acquire) != seen)
+                return true;
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+    } while (clock_now() < until);
+    return false;
+}
+
+/* Announces, looks once more, sleeps. in_time is false when the deadline passed. */
+static int sleep_once(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
+                      bell_attempt attempt, void *context, bool *in_time)
+{
+    uint32_t ticket;
+    int result;
+
+    atomic_store_explicit(&actor->slot->bell, arena_offset(&actor->arena, bell),
+                          memory_order_release);
+    ticket = atomic_fetch_or(&bell->word, BELL_WAITED) | BELL_WAITED;
+    result = attempt(actor, context);
+    if (result == again)
+        *in_time = futex_wait(&bell->word, ticket, deadline);
+    atomic_store_explicit(&actor->slot->bell, 0, memory_order_release);
+    return result;
+}
+
+int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
+               bell_attempt attempt, void *context)
+{
+    bool in_time = true;
+
+    for (;;) {
+        uint32_t seen = atomic_load(&bell->word);
+        int result = attempt(actor, context);
+
+        if (result != again || deadline == BELL_NO_WAIT || !in_time)
+            return result;
+        if (spin(bell, seen))
+            continue;
+        result = sleep_once(actor, bell, deadline, again, attempt, context, &in_time);
+        if (result != again)
+            return result;
+    }
+}
+
+void bell_promise(struct actor *actor, struct bell *bell)
+{
+    int i = 0;
+
+    while (i < SLOT_PROMISES - 1 &&
+           atomic_load_explicit(&actor->slot->promises[i], memory_order_relaxed) != 0)
+        i++;
+    atomic_store_explicit(&actor->slot->promises[i], arena_offset(&actor->arena, bell),
+                          memory_order_release);
+}
+
+void bell_redeem(struct actor *actor, int count)
+{
+    for (int i = 0; i < SLOT_PROMISES; i++) {
+        _Atomic uint64_t *promise = &actor->slot->promises[i];
+        uint64_t place = atomic_load_explicit(promise, memory_order_relaxed);
+
+        if (place == 0)
+            continue;
+        bell_ring(&actor->arena, arena_at(&actor->arena, place), count);
+        atomic_store_explicit(promise, 0, memory_order_release);
+    }
+}
+
+/* The bit stays while anybody may sleep; it goes when a wake finds nobody. A waiter that comes at
+ * that very moment finds the word changed and does not sleep. */
+static void ring_one(struct bell *bell, int count)
+{
+    uint32_t seen = atomic_fetch_add(&bell->word, BELL_STEP) + BELL_STEP;
+
+    if ((seen & BELL_WAITED) == 0)
+        return;
+    if (futex_wake(&bell->word, count) < count)
+        atomic_compare_exchange_strong(&bell->word, &seen, seen & ~BELL_WAITED);
+}
+
+void bell_ring(const struct arena *arena, struct bell *bell, int count)
+{
+    ring_one(bell, count);
+    if (atomic_load(&bell->watched) != 0)
+        ring_one(&arena->header->service_bell, FUTEX_ALL);
+}

@@ -1,0 +1,115 @@
+/* The lock of the three states (free, held, held and contended) of Drepper's "Futexes are tricky",
+ * with its holder named.
+ *
+ * Memory orders: taking acquires, giving releases; the slot's entry is stored with release before
+ * the swap that takes, and cleared after the exchange that gives. */
+#include "core/lock.h"
+
+#include "base/clock.h"
+#include "core/futex.h"
+#include "core/recover.h"
+
+#define LOCK_CONTENDED 0x80000000u
+#define LOCK_SPINS 100
+#define LOCK_PATIENCE_MS 200 /* then the sleeper looks whether the holder is dead */
+
+static _Atomic uint64_t *entry_free(struct actor *actor)
+{
+    int i = 0;
+
+    while (i < SLOT_LOCKS - 1 &&
+           atomic_load_explicit(&actor->slot->locks[i], memory_order_relaxed) != 0)
+        i++;
+    return &actor->slot->locks[i];
+}
+
+static _Atomic uint64_t *entry_of(struct actor *actor, const struct lock *lock)
+{
+    uint64_t offset = arena_offset(&actor->arena, lock);
+    int i = 0;
+
+    while (i < SLOT_LOCKS - 1 &&
+           atomic_load_explicit(&actor->slot->locks[i], memory_order_relaxed) != offset)
+        i++;
+    return &actor->slot->locks[i];
+}
+
+static bool word_take(struct actor *actor, struct lock *lock, uint32_t flag)
+{
+    uint32_t expected = 0;
+
+    return atomic_compare_exchange_strong_explicit(&lock->word, &expected, actor->number | flag,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Sleeps until the word may be free. Whoever has slept takes the lock as contended, for others may
+ * sleep still. */
+static void take_slowly(struct actor *actor, struct lock *lock)
+{
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
+
+        if (seen == 0) {
+            if (word_take(actor, lock, LOCK_CONTENDED))
+                return;
+            continue;
+        }
+        if ((seen & LOCK_CONTENDED) == 0 &&
+            !atomic_compare_exchange_strong(&lock->word, &seen, seen | LOCK_CONTENDED))
+            continue;
+        if (!futex_wait(&lock->word, seen | LOCK_CONTENDED, clock_deadline(LOCK_PATIENCE_MS)))
+            recover_locks(actor, seen & ~LOCK_CONTENDED);
+    }
+}
+
+void lock_take(struct actor *actor, struct lock *lock)
+{
+    atomic_store_explicit(entry_free(actor), arena_offset(&actor->arena, lock),
+                          memory_order_release);
+    for (int spin = 0; spin < LOCK_SPINS; spin++) {
+        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
+            word_take(actor, lock, 0))
+            return;
+        pause_briefly();
+    }
+    take_slowly(actor, lock);
+}
+
+bool lock_try(struct actor *actor, struct lock *lock)
+{
+    _Atomic uint64_t *entry = entry_free(actor);
+
+    atomic_store_explicit(entry, arena_offset(&actor->arena, lock), memory_order_release);
+    if (word_take(actor, lock, 0))
+        return true;
+    atomic_store_explicit(entry, 0, memory_order_release);
+    return false;
+}
+
+void lock_give(struct actor *actor, struct lock *lock)
+{
+    _Atomic uint64_t *entry = entry_of(actor, lock);
+
+    if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_CONTENDED)
+        futex_wake(&lock->word, 1);
+    atomic_store_explicit(entry, 0, memory_order_release);
+}
+
+void lock_bury(struct lock *lock, uint32_t number)
+{
+    uint32_t seen = atomic_load(&lock->word);
+
+    while ((seen & ~LOCK_CONTENDED) == number &&
+           !atomic_compare_exchange_weak(&lock->word, &seen, 0))
+        ;
+    futex_wake(&lock->word, FUTEX_ALL);
+}

@@ -1,0 +1,162 @@
+#include "core/recover.h"
+
+#include "core/bell.h"
+#include "core/futex.h"
+#include "core/heap_private.h"
+#include "core/lock.h"
+#include "core/tx.h"
+
+#define RESUME_SHIFT 56
+
+static recover_handler handlers[RESUME_KINDS];
+
+void recover_register(int kind, recover_handler handler)
+{
+    handlers[kind] = handler;
+}
+
+void resume_begin(struct actor *actor, int kind, uint64_t place)
+{
+    atomic_store(&actor->slot->resume, (uint64_t)kind << RESUME_SHIFT | place);
+}
+
+void resume_end(struct actor *actor)
+{
+    atomic_store(&actor->slot->resume, 0);
+}
+
+static uint64_t claim_word(const struct arena *arena, uint32_t number)
+{
+    uint64_t identity = atomic_load(&slot_at(arena, number)->identity);
+
+    return (uint64_t)slot_incarnation_of(identity) << 32 | number;
+}
+
+/* Whether the claim is that of a slot that lives and has not changed hands since. */
+static bool claimant_lives(const struct arena *arena, uint64_t claim)
+{
+    uint64_t identity = atomic_load(&slot_at(arena, (uint32_t)claim)->identity);
+
+    return slot_state_of(identity) == SLOT_LIVE && slot_incarnation_of(identity) == claim >> 32;
+}
+
+/* One recoverer at a time; one that died is replaced. The slot is looked at again after the claim,
+ * for an earlier recoverer may just have freed it. */
+static bool recovery_claim(struct actor *actor, struct slot *slot)
+{
+    uint64_t own = claim_word(&actor->arena, actor->number), seen = 0;
+
+    if (slot_state_of(atomic_load(&slot->identity)) != SLOT_DEAD)
+        return false;
+    while (!atomic_compare_exchange_strong(&slot->recoverer, &seen, own))
+        if (seen != 0 && claimant_lives(&actor->arena, seen))
+            return false;
+    if (slot_state_of(atomic_load(&slot->identity)) == SLOT_DEAD)
+        return true;
+    atomic_store(&slot->recoverer, 0);
+    return false;
+}
+
+static void settle(struct actor *actor, struct slot *slot, uint32_t number)
+{
+    bool committed = atomic_load(&slot->tx_phase) == TX_COMMITTED;
+
+    large_settle_claim(&actor->arena, slot, number);
+    if (committed)
+        tx_redo(&actor->arena, slot);
+    heap_settle(actor, slot, number, committed);
+    atomic_store(&slot->tx_phase, TX_OPEN);
+    atomic_store(&slot->redo_count, 0);
+    heap_settle(actor, slot, number, false); /* what it had taken for itself alone */
+}
+
+static void locks_release(struct actor *actor, struct slot *slot, uint32_t number)
+{
+    for (int i = 0; i < SLOT_LOCKS; i++) {
+        uint64_t place = atomic_load(&slot->locks[i]);
+
+        if (place == 0)
+            continue;
+        lock_bury(arena_at(&actor->arena, place), number);
+        atomic_store(&slot->locks[i], 0);
+    }
+}
+
+static void ring(struct actor *actor, _Atomic uint64_t *entry)
+{
+    uint64_t place = atomic_load(entry);
+
+    if (place != 0)
+        bell_ring(&actor->arena, arena_at(&actor->arena, place), FUTEX_ALL);
+    atomic_store(entry, 0);
+}
+
+/* The wakes it owed, and the one it may have taken with it. */
+static void bells_ring(struct actor *actor, struct slot *slot)
+{
+    for (int i = 0; i < SLOT_PROMISES; i++)
+        ring(actor, &slot->promises[i]);
+    ring(actor, &slot->bell);
+}
+
+/* The dead slot goes on naming the work until it is done, so a recoverer that dies in it leaves it
+ * to the next. */
+static void resume(struct actor *actor, struct slot *slot)
+{
+    uint64_t work = atomic_load(&slot->resume);
+    recover_handler handler = handlers[work >> RESUME_SHIFT];
+
+    if (work != 0 && handler != NULL)
+        handler(actor, work & (((uint64_t)1 << RESUME_SHIFT) - 1));
+    atomic_store(&slot->resume, 0);
+}
+
+/* The identity goes first: until the claim is gone, too, nobody else may recover what is by then
+ * the slot's next life. */
+static void slot_free(struct slot *slot)
+{
+    uint64_t seen = atomic_load(&slot->identity);
+
+    atomic_store(&slot->identity, (uint64_t)slot_incarnation_of(seen) << 32 | SLOT_FREE);
+    atomic_store(&slot->recoverer, 0);
+}
+
+void recover_locks(struct actor *actor, uint32_t number)
+{
+    struct slot *slot = slot_at(&actor->arena, number);
+
+    if (number < SLOT_FIRST || number >= atomic_load(&actor->arena.header->slot_high) ||
+        !recovery_claim(actor, slot))
+        return;
+    settle(actor, slot, number);
+    locks_release(actor, slot, number);
+    bells_ring(actor, slot);
+    atomic_store(&slot->recoverer, 0);
+}
+
+static void recover(struct actor *actor, uint32_t number)
+{
+    struct slot *slot = slot_at(&actor->arena, number);
+
+    if (!recovery_claim(actor, slot))
+        return;
+    settle(actor, slot, number);
+    locks_release(actor, slot, number);
+    bells_ring(actor, slot);
+    resume(actor, slot);
+    slot_free(slot);
+}
+
+int recover_all(struct actor *actor)
+{
+    uint32_t high = atomic_load(&actor->arena.header->slot_high);
+    int found = 0;
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        if (slot_state_of(atomic_load(&slot_at(&actor->arena, number)->identity)) != SLOT_DEAD)
+            continue;
+        recover(actor, number);
+        found++;
+    }
+    return found;
+}

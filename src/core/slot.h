@@ -1,0 +1,108 @@
+/* Slots: the identity of a thread in the arena, and what recovery knows of its unfinished work.
+ *
+ * What always holds: a slot is taken and given back by one store of its identity word; a slot of a
+ * dead process is reused only after recovery has undone or finished everything it describes, so a
+ * slot number in a lock word or a block state never speaks of an earlier owner. A slot's other
+ * fields are written by its owner alone while it lives, and by its recoverer afterwards. Entries
+ * that describe work are stored (release) before the work begins, and cleared after it is whole. */
+#ifndef TROUPE_CORE_SLOT_H
+#define TROUPE_CORE_SLOT_H
+
+#include "core/arena.h"
+
+#define SLOT_FIRST 2u /* 0 and 1 are block states, see heap.h */
+#define SLOT_COUNT_MAX 32768u
+#define SLOT_NONE 0u
+
+#define SLOT_LOCKS 8
+#define SLOT_BLOCKS 16
+#define SLOT_WRITES 32
+#define SLOT_PROMISES 4
+
+/* identity: incarnation (32) | party (24) | state (8). The party is the slot of the process's first
+ * thread: all slots of one process name the same party and die together. */
+enum slot_state { SLOT_FREE = 0, SLOT_LIVE = 1, SLOT_DEAD = 2 };
+
+/* tx_phase: whether the redo list counts. */
+enum tx_phase { TX_OPEN = 0, TX_COMMITTED = 1 };
+
+struct redo {
+    uint64_t place; /* offset of a 64-bit word */
+    uint64_t value;
+};
+
+struct slot {
+    _Alignas(ARENA_LINE) _Atomic uint64_t identity;
+    _Atomic uint64_t recoverer; /* who recovers this slot: incarnation (32) | slot number (32) */
+    _Atomic uint32_t tx_phase;
+    _Atomic uint32_t redo_count;
+    _Atomic int32_t pid;   /* of the process, on this node */
+    _Atomic uint64_t run;  /* a claim of spans under way: first (32) | count (32) */
+    _Atomic uint64_t bell; /* offset of the bell it sleeps on, or 0 */
+    _Atomic uint64_t promises[SLOT_PROMISES]; /* offsets of bells it is about to ring */
+    _Atomic uint64_t resume;            /* work of several transactions under way, see recover.h */
+    _Atomic uint64_t locks[SLOT_LOCKS]; /* offsets of locks held, or being taken or released */
+    _Atomic uint64_t blocks[SLOT_BLOCKS]; /* blocks in flight, see tx.h */
+    struct redo redo[SLOT_WRITES];
+    /* The thread's call to another node, see service.h. */
+    _Atomic uint64_t call_state;
+    _Atomic uint64_t call_request;
+    _Atomic uint64_t call_reply;
+    struct bell call_bell;
+    struct lock call_lock;
+    struct bell doorbell;
+};
+
+static inline enum slot_state slot_state_of(uint64_t identity)
+{
+    return (enum slot_state)(identity & 0xff);
+}
+
+static inline uint32_t slot_party_of(uint64_t identity)
+{
+    return (uint32_t)(identity >> 8) & 0xffffff;
+}
+
+static inline uint32_t slot_incarnation_of(uint64_t identity)
+{
+    return (uint32_t)(identity >> 32);
+}
+
+static inline struct slot *slot_at(const struct arena *arena, uint32_t number)
+{
+    return &arena->slots[number];
+}
+
+/* Blocks that this thread freed lately, most recent last: hints that save a search. */
+#define WARM_BLOCKS 16
+struct heap_warm {
+    uint64_t blocks[WARM_BLOCKS]; /* span (32) | index (32) */
+    uint32_t count;
+    uint32_t span; /* where the last search found room */
+    uint32_t position;
+};
+
+/* An actor: a thread of this process together with its slot. Everything that changes the arena
+ * takes one. It is not shared between threads. */
+struct actor {
+    struct arena arena;
+    struct slot *slot;
+    uint32_t number;
+    uint32_t party;
+    struct heap_warm warm[HEAP_CLASSES];
+};
+
+/* Takes a free slot.
+ *
+ * party       of the process, or SLOT_NONE for its first thread, which becomes the party
+ * Returns     TROUPE_OK; TROUPE_FULL when every slot is taken */
+int actor_open(const struct arena *arena, uint32_t party, struct actor *actor);
+
+/* Gives the slot back; the actor holds no lock and no block. */
+void actor_close(struct actor *actor);
+
+/* Marks the slots of a process that has ended DEAD. Returns how many were alive. Only a process
+ * that knows the end (waitpid) may say so. */
+int slots_bury(const struct arena *arena, uint32_t party);
+
+#endif
