@@ -1,0 +1,46 @@
+# What `cmake --install` lays down, under any prefix and without root: the library and its headers,
+# the CMake package Troupe::troupe, troupe.pc, the manual pages and the completion. Every path in
+# them is relative to where they lie, so the installed tree may be moved as a whole. The command
+# installs itself, in launch/.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe)
+set(pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# An MPI or hwloc outside the system's folders is found again by the installed library.
+set_target_properties(troupe PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+
+install(TARGETS troupe EXPORT TroupeTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/troupe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+
+install(EXPORT TroupeTargets NAMESPACE Troupe:: DESTINATION ${package_dir})
+configure_package_config_file(package/TroupeConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/package/TroupeConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/TroupeConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/package/TroupeConfig.cmake
+  ${PROJECT_BINARY_DIR}/package/TroupeConfigVersion.cmake DESTINATION ${package_dir})
+
+# A shared library brings what it needs; a static one has to name it.
+set(pc_requires)
+set(pc_libs)
+if(NOT BUILD_SHARED_LIBS)
+  set(pc_requires hwloc libxxhash jansson)
+  list(JOIN MPI_C_LIBRARIES " " pc_libs)
+  string(APPEND pc_libs " -pthread -ldl")
+endif()
+list(JOIN pc_requires " " pc_requires)
+file(RELATIVE_PATH pc_prefix ${CMAKE_INSTALL_PREFIX}/${pc_dir} ${CMAKE_INSTALL_PREFIX})
+configure_file(package/troupe.pc.in ${PROJECT_BINARY_DIR}/package/troupe.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/troupe.pc DESTINATION ${pc_dir})
+
+file(GLOB manual_1 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
+file(GLOB manual_3 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.3)
+install(FILES ${manual_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${manual_3} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+install(FILES ${PROJECT_SOURCE_DIR}/launch/completion/troupe
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
+  ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
