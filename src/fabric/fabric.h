@@ -1,0 +1,119 @@
+/* MPI, and nothing else knows it.
+ *
+ * What always holds: once the world has started (fabric_start, fabric_segment_create and what the
+ * runtime gathers) no collective and no blocking MPI call is made until fabric_stop; ranks of one
+ * node then exchange no MPI message (they have the arena); every MPI return code is checked and
+ * becomes one sentence. A process that never called fabric_start (a keeper, the
+ * parent, a fresh child) may call fabric_segment_attach and fabric_segment_detach alone. */
+#ifndef TROUPE_FABRIC_FABRIC_H
+#define TROUPE_FABRIC_FABRIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where this rank stands. Nodes are numbered by their lowest rank; local_rank 0 is the leader. */
+struct fabric_place {
+    int rank, size;
+    int node, nodes;
+    int local_rank, local_size;
+};
+
+/* A node's shared memory, and how a process that has no MPI reaches it. The address is text of at
+ * most FABRIC_ADDRESS_SIZE bytes with its zero; it travels by pipe and environment. */
+#define FABRIC_ADDRESS_SIZE 64
+struct fabric_segment {
+    unsigned char *base; /* page-aligned */
+    size_t bytes;
+    char address[FABRIC_ADDRESS_SIZE]; /* "sysv:<shmid>:<delta>:<bytes>" */
+    void *private_data;
+};
+
+/* Sets the MCA settings that keep Open MPI 4.1 safe and quiet, each unless the user set it. Call it
+ * in the process that will call fabric_start, before MPI starts; where the program started MPI
+ * itself it changes nothing. docs/environment.md lists them.
+ * Threads     call it before any other thread exists */
+void fabric_settings_apply(void);
+
+/* Initialises MPI (or takes the program's own initialisation, which must be THREAD_MULTIPLE), makes
+ * the communicators, splits the world into nodes (TROUPE_SIMULATED_NODES=n: n groups of neighbours
+ * on one host). Collective over the world. All ranks return the same result: one that fails is
+ * every rank's failure, and the others' sentences name it. SIGPIPE, where nothing handles it, is
+ * caught and dropped from here on: a send to a dead peer must not end the sender.
+ *
+ * identity    [identity_bytes] must be equal on all ranks (version and build-id); at most
+ *             FABRIC_IDENTITY_MAX bytes
+ * Returns     TROUPE_OK
+ *             TROUPE_LAUNCH    MPI cannot be used; call fabric_stop(true) and leave
+ *             TROUPE_MISMATCH  the sentence names the first rank that differs and its host
+ *             TROUPE_ALREADY   a second call */
+#define FABRIC_IDENTITY_MAX 256
+int fabric_start(const void *identity, size_t identity_bytes, struct fabric_place *place);
+
+/* The node's memory: a shared window when it really is shared and reachable by a process without
+ * MPI (System V shared memory), else a segment of our own, removed from the system's names at once.
+ * Reserved, not committed: of base[bytes] at most the first page has been touched, and reads zero.
+ * Collective over the world, once; the leader's bytes count on its node, rounded up to pages. It
+ * stays mapped in the ranks until fabric_stop(true).
+ *
+ * Returns     TROUPE_OK
+ *             TROUPE_SYSTEM        more than the host's memory, or the system refused
+ *             TROUPE_BAD_ARGUMENT  bytes is 0
+ *             TROUPE_ALREADY       a second call
+ *             the same on all ranks */
+int fabric_segment_create(size_t bytes, struct fabric_segment *segment);
+
+/* Maps a segment by its address; for processes without MPI.
+ *
+ * Returns     TROUPE_OK
+ *             TROUPE_SYSTEM        it is gone, or the system refused
+ *             TROUPE_BAD_ARGUMENT  the address is not one of fabric_segment_create's */
+int fabric_segment_attach(const char *address, struct fabric_segment *segment);
+
+/* Unmaps what fabric_segment_attach mapped. */
+void fabric_segment_detach(struct fabric_segment *segment);
+
+/* Start-up only: gathers bytes from every rank in rank order into all[size * bytes]; a barrier. */
+int fabric_allgather(const void *mine, size_t bytes, void *all);
+int fabric_barrier(void);
+
+/* ---- messages between leaders ------------------------------------------------------------- */
+
+/* A message is one frame of at most FABRIC_FRAME_MAX bytes, below the eager limit of every common
+ * transport, so that sending never waits for the receiver to post. Frames of one sender arrive in
+ * order. Only the leader's service thread calls these. */
+#define FABRIC_FRAME_MAX 3840
+
+/* The sends that may be in flight at once. It bounds this floor's buffers only: an eager send
+ * counts as complete once MPI has copied it, so a slow receiver is the caller's to spare, by
+ * credits. */
+#define FABRIC_SENDS_MAX 256
+
+/* Starts sending a copy of frame to the leader of a node.
+ *
+ * frame       [bytes] at most FABRIC_FRAME_MAX
+ * Returns     TROUPE_OK     copied and on its way
+ *             TROUPE_FULL   FABRIC_SENDS_MAX sends are still in flight: progress, then try again
+ *             TROUPE_LOST   MPI reports the peer gone, now or for an earlier frame
+ *             TROUPE_NO_MEMORY, TROUPE_BAD_ARGUMENT */
+int fabric_send(int node, const void *frame, size_t bytes);
+
+/* Takes one frame that has arrived, if any, and moves outstanding sends on.
+ *
+ * node        its sender's node
+ * frame       [FABRIC_FRAME_MAX]
+ * Returns     TROUPE_OK
+ *             TROUPE_EMPTY   none has arrived
+ *             TROUPE_SYSTEM  MPI failed to receive one; none can be received any more */
+int fabric_receive(int *node, void *frame, size_t *bytes);
+
+/* The sends that have not completed. */
+int fabric_in_flight(void);
+
+/* Leaves MPI. clean: nobody was lost; collective over the world, gives back the segment (unmapped
+ * in this rank), the communicators and what is posted, and calls MPI_Finalize when fabric_start
+ * initialised MPI. Not clean: makes no MPI call, since each could wait for the dead; the process's
+ * end by _exit must follow. */
+void fabric_stop(bool clean);
+
+#endif

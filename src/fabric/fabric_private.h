@@ -1,0 +1,47 @@
+/* What the files of this floor share: the communicators, and how MPI errors become sentences. */
+#ifndef TROUPE_FABRIC_PRIVATE_H
+#define TROUPE_FABRIC_PRIVATE_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+#include "fabric/fabric.h"
+
+struct fabric_world {
+    bool entered;          /* MPI runs and world below exists */
+    bool initialised_here; /* so fabric_stop finalizes */
+    struct fabric_place place;
+    MPI_Comm world;  /* start-up collectives of all ranks */
+    MPI_Comm node;   /* start-up collectives of this node's ranks; rank 0 of it leads */
+    MPI_Comm frames; /* messages between leaders, of all ranks: a successor leads on the same one */
+    int *node_of;    /* [place.size] each rank's node */
+    int *leader_of;  /* [place.nodes] each node's leader, a rank of world */
+};
+
+extern struct fabric_world fabric;
+
+/* Turns MPI's return code into TROUPE_OK, or into result with MPI's own words. */
+int fabric_check(int code, int result, const char *call);
+
+/* Makes one rank's failure everybody's: all return the result of the lowest rank that failed. The
+ * others' sentences are that rank's, with its number and host in front. Collective over world. */
+int fabric_agree(int result);
+
+/* The number of simulated nodes the environment asks for, 1 when it asks for none.
+ * Returns TROUPE_OK, or TROUPE_LAUNCH when it is not a number. */
+int fabric_simulated_nodes(int *nodes);
+
+/* The node's memory as an MPI window, when that is really shared and reachable by its System V id.
+ * Collective over the node; all its ranks return the same. On false nothing is left of it. */
+bool window_create(size_t bytes, struct fabric_segment *segment);
+
+/* Frees the window if there is one. Collective over the node. */
+void window_free(void);
+
+/* Unmaps this rank's segment and frees the window. Collective over the node. */
+void segment_fini(void);
+
+/* Takes back posted receives and lets go of sends. */
+void frames_fini(void);
+
+#endif

@@ -1,0 +1,93 @@
+/* The settings Open MPI is given through its environment before it starts, with the reason of each.
+ *
+ * What the user set stands: nothing is overwritten. Another MPI ignores all of them.
+ * docs/environment.md lists them for people. */
+#include "fabric/fabric_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define SIMULATED_NODES "TROUPE_SIMULATED_NODES"
+
+/* Yama's ptrace_scope from which not even a process that allowed it may be read. Below it Open MPI
+ * asks for what it needs by itself. */
+#define PTRACE_SCOPE_ADMIN_ONLY '2'
+
+static void setting(const char *name, const char *value)
+{
+    setenv(name, value, 0);
+}
+
+/* Whether one rank may copy from another's memory (cross-memory attach). A seccomp filter, as
+ * containers have it, refuses the call whatever its arguments, so reading our own memory tells. */
+static bool cross_memory_attach_permitted(void)
+{
+    char source = 1, copy = 0, scope = '0';
+    struct iovec from = { &source, 1 }, to = { &copy, 1 };
+    int file = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+
+    if (file >= 0) {
+        if (read(file, &scope, 1) != 1)
+            scope = '0';
+        close(file);
+    }
+    return scope < PTRACE_SCOPE_ADMIN_ONLY && process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+}
+
+/* Whether the launcher put more ranks on this host than it has processors. */
+static bool ranks_exceed_processors(void)
+{
+    long ranks;
+
+    return text_to_long(getenv("OMPI_COMM_WORLD_LOCAL_SIZE"), 1, INT32_MAX, &ranks) &&
+           ranks > sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+int fabric_simulated_nodes(int *nodes)
+{
+    const char *text = getenv(SIMULATED_NODES);
+    long value = 1;
+
+    if (text != NULL && *text != '\0' && !text_to_long(text, 1, INT32_MAX, &value))
+        return fail(TROUPE_LAUNCH,
+                    SIMULATED_NODES "=%s is not a number of nodes; write " SIMULATED_NODES "=2",
+                    text);
+    *nodes = (int)value;
+    return TROUPE_OK;
+}
+
+void fabric_settings_apply(void)
+{
+    int running = 0, nodes;
+
+    if (MPI_Initialized(&running) != MPI_SUCCESS || running)
+        return;
+    /* Segments without a file: nothing stays behind after a SIGKILL, a small /dev/shm does not
+     * matter, and a process without MPI attaches by the id. */
+    setting("OMPI_MCA_shmem", "sysv");
+    /* osc/rdma crashes in 64-bit compare-and-swap on one node. Naming only it also lifts the ban
+     * of ucx that some distributions ship, without which no one-sided component takes
+     * MPI_THREAD_MULTIPLE. */
+    setting("OMPI_MCA_osc", "^rdma");
+    setting("OMPI_MCA_btl_base_warn_component_unused", "0");
+    if (!cross_memory_attach_permitted())
+        setting("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+    /* What mpirun does when it knows; a host file that promises more slots than processors, or
+     * another launcher, hides it. */
+    if (ranks_exceed_processors())
+        setting("OMPI_MCA_mpi_yield_when_idle", "1");
+    /* As between hosts: by TCP, and so that a rank killed while it sends cannot wedge a receive
+     * queue that others of this host share. */
+    if (fabric_simulated_nodes(&nodes) == TROUPE_OK && nodes > 1) {
+        setting("OMPI_MCA_pml", "ob1");
+        setting("OMPI_MCA_btl", "self,tcp");
+        setting("OMPI_MCA_btl_tcp_if_include", "lo");
+    }
+}
