@@ -82,6 +82,13 @@ struct heap_warm {
     uint32_t position;
 };
 
+/* Handles that this thread looked up lately, and where their records are. */
+#define ACTOR_SEEN 32
+struct actor_seen {
+    uint64_t handle;
+    uint64_t place;
+};
+
 /* An actor: a thread of this process together with its slot. Everything that changes the arena
  * takes one. It is not shared between threads. */
 struct actor {
@@ -90,6 +97,7 @@ struct actor {
     uint32_t number;
     uint32_t party;
     struct heap_warm warm[HEAP_CLASSES];
+    struct actor_seen seen[ACTOR_SEEN];
 };
 
 /* Takes a free slot.

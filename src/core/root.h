@@ -1,0 +1,10 @@
+/* What hangs at the arena's roots. */
+#ifndef TROUPE_CORE_ROOT_H
+#define TROUPE_CORE_ROOT_H
+
+enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1 };
+
+/* The kinds of work that recovery resumes, see recover.h. */
+enum resume_kind { RESUME_PROCESS_START = 1, RESUME_QUEUE_END = 2, RESUME_DICT_END = 3 };
+
+#endif

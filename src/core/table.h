@@ -1,0 +1,78 @@
+/* The node's table of objects: processes, queues, dicts and whatever comes.
+ *
+ * What always holds: a record is reused as a record only, never as anything else, and its lock
+ * stays its lock; a handle names a record by kind, node, index and generation, and the record's
+ * handle word says whether that handle still lives. So an operation on a stale handle is noticed:
+ * it looks at the handle word before, and again under the record's lock. Records are reused in the
+ * order in which they were freed, not before TABLE_REUSE others are free, so a generation comes
+ * back late.
+ *
+ * A record may stand for an object that another node made (a dict's share): then its handle is that
+ * object's, and a chain of the node's `foreign` buckets leads to it. */
+#ifndef TROUPE_CORE_TABLE_H
+#define TROUPE_CORE_TABLE_H
+
+#include "core/bell.h"
+#include "core/slot.h"
+
+enum object_kind { OBJECT_NONE = 0, OBJECT_PROCESS = 1, OBJECT_QUEUE = 2, OBJECT_DICT = 3 };
+
+#define RECORD_BYTES 1024
+#define RECORD_ROOM (RECORD_BYTES - 64)
+
+/* handle: kind (4) | node (16) | generation (20) | index + 1 (24). */
+struct record {
+    _Atomic uint64_t handle;     /* 0 while free */
+    _Atomic uint64_t generation; /* of the next handle */
+    _Atomic uint64_t next;       /* free list, or chain of foreign records: offset */
+    struct lock lock;            /* the object's; guards what its file says */
+    struct bell bell;            /* what waiters of the object sleep on */
+    struct bell room;            /* a second one, for those who wait for the opposite */
+    uint64_t unused[2];
+    _Alignas(8) unsigned char body[RECORD_ROOM]; /* the object's, by kind */
+};
+_Static_assert(sizeof(struct record) == RECORD_BYTES, "records pack");
+
+static inline enum object_kind handle_kind(uint64_t handle)
+{
+    return (enum object_kind)(handle >> 60);
+}
+
+static inline int handle_node(uint64_t handle)
+{
+    return (int)(handle >> 44 & 0xffff);
+}
+
+/* Makes the node's table; once, by whoever formats the arena. */
+int table_format(struct actor *actor, int node);
+
+/* The number of the node whose table this is. */
+int table_node(const struct arena *arena);
+
+/* Takes a free record and locks it; its body is zero. The caller fills it and calls table_publish,
+ * or table_drop. Until then no handle leads to it, and the caller's death gives it back. */
+int table_reserve(struct actor *actor, struct record **record);
+
+/* Makes the record live under a new handle of this node, or, when foreign is not 0, under that
+ * handle of another node; commits the actor's transaction with it, and unlocks the record. */
+void table_publish(struct actor *actor, struct record *record, enum object_kind kind,
+                   uint64_t foreign, uint64_t *handle);
+void table_drop(struct actor *actor, struct record *record);
+
+/* Finds the record of a live handle.
+ *
+ * Returns     TROUPE_OK; TROUPE_BAD_HANDLE with the sentence: of another kind, destroyed, never
+ * made */
+int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record);
+
+/* The same, and takes the record's lock. */
+int table_lock(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record);
+
+/* Ends the handle's life and frees the record; the caller holds its lock, has freed what the body
+ * held, and has no open transaction. Unlocks. Waiters on both bells are woken. */
+void table_retire(struct actor *actor, struct record *record);
+
+/* The next live record after index, for walks over all objects; NULL at the end. */
+struct record *table_next(const struct arena *arena, uint64_t *index);
+
+#endif
