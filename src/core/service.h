@@ -1,0 +1,80 @@
+/* Calls between nodes.
+ *
+ * A thread posts its request in the arena; the service, a thread of its node's leader, sends it to
+ * the other node's service, which applies it there and answers; the answer wakes the caller through
+ * the arena. One request at a time for each slot, numbered: (node, slot, incarnation, sequence), so
+ * that a request that is sent again is answered, not repeated. A world of one node has no service.
+ */
+#ifndef TROUPE_CORE_SERVICE_H
+#define TROUPE_CORE_SERVICE_H
+
+#include "core/bell.h"
+#include "core/slot.h"
+#include "troupe/troupe.h"
+
+#define SERVICE_WORDS 6
+
+/* What a request asks for; the numbers travel. One handler each, registered by the object's file.
+ */
+enum service_op {
+    SERVICE_QUEUE_PUT = 1,
+    SERVICE_QUEUE_GET = 2,
+    SERVICE_QUEUE_SIZE = 3,
+    SERVICE_QUEUE_CLOSE = 4,
+    SERVICE_QUEUE_DESTROY = 5,
+    SERVICE_DICT_CREATE = 10,
+    SERVICE_DICT_SET = 11,
+    SERVICE_DICT_GET = 12,
+    SERVICE_DICT_DELETE = 13,
+    SERVICE_DICT_SIZE = 14,
+    SERVICE_DICT_NEXT = 15,
+    SERVICE_DICT_DESTROY = 16,
+    SERVICE_PROCESS_START = 20,
+    SERVICE_PROCESS_JOIN = 21,
+    SERVICE_PROCESS_STATUS = 22,
+    SERVICE_PROCESS_NAME = 23,
+    SERVICE_PROCESS_CLOSE = 24,
+    SERVICE_PROCESS_ENDED = 25,
+    SERVICE_NODE_DRAIN = 30,
+    SERVICE_NODE_END = 31,
+    SERVICE_OPS = 40
+};
+
+struct request {
+    enum service_op op;
+    uint64_t object; /* a handle, or 0 */
+    uint64_t words[SERVICE_WORDS];
+    const void *data; /* [size] the caller's; of any size */
+    size_t size;
+};
+
+struct answer {
+    uint64_t words[SERVICE_WORDS];
+    void *data; /* [size] from malloc, the receiver frees it; NULL when size is 0 */
+    size_t size;
+};
+
+/* Asks a node and waits for the answer.
+ *
+ * deadline    of base/clock.h, for requests that the other node may park; BELL_NO_WAIT: it answers
+ *             at once. A request without an answer when its node is lost ends with TROUPE_LOST.
+ * Returns     what the handler returned there, its sentence in troupe_last_error() if negative;
+ *             answer is filled on TROUPE_OK and TROUPE_TOO_LONG, else zero */
+int service_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
+                 struct answer *answer);
+
+/* Applies a request on this node. Runs in the service thread and must not wait. To let the request
+ * wait it returns SERVICE_PARK and names the bell that announces a change; it is called again when
+ * that bell has rung, and a last time with last = true when the request's time is over: then the
+ * handler returns its EMPTY, FULL or TIMEOUT. */
+#define SERVICE_PARK 1
+typedef int (*service_handler)(struct actor *actor, const struct request *request, bool last,
+                               struct answer *answer, struct bell **bell);
+void service_register(enum service_op op, service_handler handler);
+
+/* Runs the service in the calling thread until service_stop: the leader of a world of several nodes
+ * gives it a thread. */
+void service_run(struct actor *actor);
+void service_stop(const struct arena *arena);
+
+#endif

@@ -1,0 +1,94 @@
+#include "core/world.h"
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct world world_here;
+
+static _Thread_local struct actor *own;
+static struct actor *first; /* of the thread that joined; its slot is the party */
+static pthread_key_t at_thread_end;
+static bool left, forked;
+
+static void actor_drop(void *actor)
+{
+    actor_close(actor);
+    free(actor);
+}
+
+static void on_fork_in_child(void)
+{
+    forked = world_here.role != WORLD_NONE;
+}
+
+static void hooks_install(void)
+{
+    pthread_key_create(&at_thread_end, actor_drop);
+    pthread_atfork(NULL, NULL, on_fork_in_child);
+}
+
+static int own_open(uint32_t party)
+{
+    int result;
+
+    own = malloc(sizeof *own);
+    if (own == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a thread's %zu bytes", sizeof *own);
+    result = actor_open(&world_here.arena, party, own);
+    if (result != TROUPE_OK) {
+        free(own);
+        own = NULL;
+    }
+    return result;
+}
+
+int world_join(const struct world *world, struct actor **actor)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int result;
+
+    pthread_once(&once, hooks_install);
+    world_here = *world;
+    left = forked = false;
+    result = own_open(SLOT_NONE);
+    if (result != TROUPE_OK) {
+        world_here.role = WORLD_NONE;
+        return result;
+    }
+    first = own;
+    *actor = own;
+    return TROUPE_OK;
+}
+
+void world_leave(void)
+{
+    if (first != NULL) {
+        actor_close(first);
+        free(first);
+    }
+    first = own = NULL;
+    left = true;
+    world_here.role = WORLD_NONE;
+}
+
+int world_enter(struct actor **actor)
+{
+    int result;
+
+    if (world_here.role == WORLD_NONE)
+        return left ? fail(TROUPE_NOT_RUNNING, "called after troupe_finalize; call it before")
+                    : fail(TROUPE_NOT_RUNNING, "called before troupe_init; call that first");
+    if (forked)
+        return fail(TROUPE_FORKED, "called in a child made by fork(), which has no place in the "
+                                   "world; start processes with troupe_process_start");
+    if (own == NULL) {
+        result = own_open(first->party);
+        if (result != TROUPE_OK)
+            return result;
+        pthread_setspecific(at_thread_end, own);
+    }
+    *actor = own;
+    return TROUPE_OK;
+}
