@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# An installed copy serves outside programs: by CMake and by pkg-config, in C11, C++17 and CUDA,
+# shared and static, and after it was moved. TROUPE_SOURCE and TROUPE_BUILD are the trees.
+
+setup_file()
+{
+    export CMAKE_GENERATOR=Ninja PREFIX=$BATS_FILE_TMPDIR/moved/here
+    cmake --install "$TROUPE_BUILD" --prefix "$BATS_FILE_TMPDIR/first" >/dev/null
+    mkdir -p "$(dirname "$PREFIX")"
+    mv "$BATS_FILE_TMPDIR/first" "$PREFIX"
+    use "$PREFIX"
+}
+
+setup()
+{
+    outside=$BATS_TEST_DIRNAME/outside
+    strict=(-Wall -Wextra -Wpedantic -Werror)
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# use PREFIX: what a user would export for an installation of his own.
+use()
+{
+    PKG_CONFIG_PATH=$(dirname "$(find "$1" -name troupe.pc)")
+    export PKG_CONFIG_PATH PATH=$1/bin:$PATH
+}
+
+# flags [--static]: what pkg-config says, and where the loader shall look.
+flags()
+{
+    pkg-config "$@" --cflags --libs troupe
+    printf '%s\n' "-Wl,-rpath,$(pkg-config --variable=libdir troupe)"
+}
+
+# works PROGRAM: starts it by itself, on two ranks.
+works()
+{
+    TROUPE_WORKERS=2 run "$1"
+    printf '%s\n' "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"moved 8 bytes"* ]]
+}
+
+@test "a CMake project finds it, in C11 and C++17" {
+    cmake -S "$outside" -B . -DCMAKE_PREFIX_PATH="$PREFIX"
+    cmake --build .
+    works ./outside_c
+    works ./outside_cxx
+}
+
+@test "a CMake project that wants another version is told so" {
+    run cmake -S "$outside" -B . -DCMAKE_PREFIX_PATH="$PREFIX" -DOUTSIDE_WANTS=99.0
+    [ "$status" -ne 0 ]
+    [[ $output == *'compatible with requested version "99.0"'* ]]
+}
+
+@test "pkg-config serves C11" {
+    # shellcheck disable=SC2046
+    cc -std=c11 "${strict[@]}" -o program "$outside/outside.c" $(flags)
+    works ./program
+}
+
+@test "pkg-config serves C++17" {
+    # shellcheck disable=SC2046
+    c++ -std=c++17 "${strict[@]}" -o program "$outside/outside.cpp" $(flags)
+    works ./program
+}
+
+@test "pkg-config serves CUDA" {
+    local nvcc
+
+    nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
+    [ -x "$nvcc" ] || skip "nvcc is not here"
+    # shellcheck disable=SC2046
+    "$nvcc" -std=c++17 -o program "$outside/outside.cu" $(flags | sed 's/-Wl,/-Xlinker=/')
+    works ./program
+}
+
+@test "a static copy serves CMake and pkg-config" {
+    cmake -S "$TROUPE_SOURCE" -B build -DBUILD_SHARED_LIBS=OFF -DTROUPE_TESTS=OFF >/dev/null
+    cmake --build build >/dev/null
+    cmake --install build --prefix "$PWD/static" >/dev/null
+    [ -z "$(find static -name 'libtroupe.so*')" ]
+    use "$PWD/static"
+    # shellcheck disable=SC2046
+    cc -std=c11 "${strict[@]}" -o program "$outside/outside.c" $(flags --static)
+    works ./program
+    cmake -S "$outside" -B outside -DCMAKE_PREFIX_PATH="$PWD/static"
+    cmake --build outside
+    works outside/outside_cxx
+}
+
+@test "the installed command runs, and lives in the moved tree" {
+    run troupe --version
+    [ "$status" -eq 0 ]
+    [ "$output" = "troupe $(pkg-config --modversion troupe)" ]
+    [ "$(command -v troupe)" = "$PREFIX/bin/troupe" ]
+}
+
+@test "nothing installed remembers the build or the first place" {
+    run grep -rlF -e "$TROUPE_BUILD/" -e "$BATS_FILE_TMPDIR/first" --include='*.cmake' \
+        --include='*.pc' --include='*.h' --include='*.1' --include='*.3' "$PREFIX"
+    [ -z "$output" ]
+    find "$PREFIX" -type f \( -name 'libtroupe.so*' -o -path '*/bin/*' -o -path '*/libexec/*' \) \
+        -exec readelf -d {} + >dynamic 2>/dev/null
+    grep NEEDED dynamic >/dev/null
+    run grep -E "R(UN)?PATH.*$TROUPE_BUILD" dynamic
+    [ "$status" -eq 1 ]
+}
+
+@test "every manual page is there, reads without a warning, and has a name for each call" {
+    local page
+
+    [ -s "$PREFIX/share/man/man3/troupe_queue_put.3" ]
+    for page in "$TROUPE_SOURCE"/docs/man/*.[13]; do
+        cmp "$page" "$PREFIX/share/man/man${page##*.}/$(basename "$page")"
+    done
+    command -v man >/dev/null || skip "man is not here"
+    for page in "$TROUPE_SOURCE"/docs/man/*.[13]; do
+        LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>warnings >/dev/null
+        [ ! -s warnings ]
+    done
+}
+
+@test "the manual page of a verb names each of its options, and no other" {
+    local verb page
+
+    for verb in $(troupe help | awk '/^  troupe / { print $2 }'); do
+        page=$PREFIX/share/man/man1/troupe-$verb.1
+        [ -e "$page" ] || continue
+        troupe help "$verb" | sed -n 's/^ *\(-[^ ].*\)/\1/p' | sed 's/   .*//' |
+            grep -oE -e '--?[a-z][a-z-]*' | sort -u >spoken
+        sed -n 's/^\.It //p' "$page" | grep -oE 'Fl -?[a-z][a-z-]*' | sed 's/Fl /-/' |
+            sort -u >written
+        diff spoken written
+    done
+}
+
+@test "the completion knows the verbs, the options and the commands" {
+    # shellcheck disable=SC1091
+    . "$PREFIX/share/bash-completion/completions/troupe"
+    COMP_WORDS=(troupe ru) COMP_CWORD=1
+    _troupe troupe
+    [ "${COMPREPLY[*]}" = run ]
+    COMP_WORDS=(troupe run --hos) COMP_CWORD=2
+    _troupe troupe
+    [[ " ${COMPREPLY[*]} " == *" --hostfile "* ]]
+    COMP_WORDS=(troupe run -n 4 pkg-conf) COMP_CWORD=4
+    _troupe troupe
+    [[ " ${COMPREPLY[*]} " == *" pkg-config "* ]]
+}
