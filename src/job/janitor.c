@@ -1,0 +1,423 @@
+#include "job/janitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum word {
+    WORD_STARTED, /* janitor: the command's process id */
+    WORD_FAILED,  /* janitor: errno of exec */
+    WORD_ENDED,   /* janitor: the command's wait status */
+    WORD_HELD,    /* janitor: everything has been told to stop */
+    WORD_NOTE,    /* owner: a process id */
+    WORD_SIGNAL,  /* owner: a signal for the command */
+    WORD_HOLD,
+    WORD_RESUME,
+    WORD_END,
+    WORD_DISMISS
+};
+
+struct message {
+    int word;
+    int value;
+};
+
+/* What the janitor's own process knows. */
+struct duty {
+    const struct janitor_options *options;
+    int channel;
+    int children; /* a signalfd for SIGCHLD */
+    pid_t command;
+    bool command_ended;
+    struct leftovers_pids noted;
+};
+
+/* Signals that would end it, as the command must find them: index i belongs to ignored[i]. */
+static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,
+                               SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU };
+enum { IGNORED_COUNT = sizeof ignored / sizeof *ignored };
+
+static bool say(int channel, enum word word, int value)
+{
+    struct message message = { (int)word, value };
+
+    return send(channel, &message, sizeof message, MSG_NOSIGNAL) == (ssize_t)sizeof message;
+}
+
+/* False when the other side is gone, or, without waiting, has said nothing. */
+static bool hear(int channel, bool wait, struct message *message, bool *gone)
+{
+    ssize_t size;
+
+    do
+        size = recv(channel, message, sizeof *message, wait ? 0 : MSG_DONTWAIT);
+    while (size < 0 && errno == EINTR);
+    *gone = size != (ssize_t)sizeof *message && !(size < 0 && errno == EAGAIN);
+    return size == (ssize_t)sizeof *message;
+}
+
+/* ---- the janitor's process ------------------------------------------------------------------ */
+
+static void descriptors_close_except(const int *kept, int count)
+{
+    long most = sysconf(_SC_OPEN_MAX);
+    unsigned from = 0;
+
+    for (int i = 0; i <= count; i++) {
+        unsigned next = i < count ? (unsigned)kept[i] : ~0u;
+
+        if (next > from && syscall(SYS_close_range, from, next - 1, 0) != 0)
+            for (unsigned d = from; d < next && (long)d < most; d++)
+                close((int)d);
+        from = next + 1;
+    }
+}
+
+/* Moves a descriptor to a fixed number above the standard three. */
+static void descriptor_move(int *descriptor, int number)
+{
+    if (dup3(*descriptor, number, O_CLOEXEC) >= 0)
+        *descriptor = number;
+}
+
+/* Blank arguments: a kill by the command line (pkill -f) must not find the janitor either. Fields
+ * 48 and 49 of /proc/self/stat bound them; whoever forbids that only loses this. */
+static void arguments_blank(void)
+{
+    unsigned long start = 0, end = 0;
+    char line[1024], *field;
+    FILE *file = fopen("/proc/self/stat", "re");
+
+    if (file == NULL)
+        return;
+    field = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
+    fclose(file);
+    for (int i = 3; field != NULL && i <= 48; i++)
+        field = strchr(field + 1, ' ');
+    if (field == NULL || sscanf(field, " %lu %lu", &start, &end) != 2 || end <= start)
+        return;
+    memset((void *)start, 0, end - start);
+    memcpy((void *)start, "janitor", end - start > 7 ? 7 : end - start - 1);
+}
+
+static void command_become(const struct duty *duty, const struct sigaction *before, int report,
+                           pid_t janitor)
+{
+    int reason;
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != janitor)
+        _exit(1);
+    dup2(duty->options->output, STDOUT_FILENO);
+    dup2(duty->options->error, STDERR_FILENO);
+    for (int i = 0; i < IGNORED_COUNT; i++)
+        sigaction(ignored[i], &before[i], NULL);
+    sigprocmask(SIG_SETMASK, duty->options->mask, NULL);
+    execve(duty->options->command[0], duty->options->command, duty->options->environment);
+    reason = errno;
+    if (write(report, &reason, sizeof reason) < 0)
+        _exit(1);
+    _exit(1);
+}
+
+/* Starts the command and tells the owner. A pipe that closes at exec carries the reason when exec
+ * fails. */
+static bool command_start(struct duty *duty, const struct sigaction *before)
+{
+    pid_t self = getpid();
+    int report[2], reason = 0;
+
+    if (pipe2(report, O_CLOEXEC) != 0) {
+        say(duty->channel, WORD_FAILED, errno);
+        return false;
+    }
+    duty->command = fork();
+    if (duty->command == 0)
+        command_become(duty, before, report[1], self);
+    close(report[1]);
+    if (duty->command < 0)
+        reason = errno;
+    else if (read(report[0], &reason, sizeof reason) != (ssize_t)sizeof reason)
+        reason = 0;
+    close(report[0]);
+    if (reason != 0) {
+        say(duty->channel, WORD_FAILED, reason);
+        return false;
+    }
+    return say(duty->channel, WORD_STARTED, duty->command);
+}
+
+static void children_reap(struct duty *duty)
+{
+    struct signalfd_siginfo signals[8];
+    int status;
+    pid_t ended;
+
+    if (read(duty->children, signals, sizeof signals) < 0 && errno != EAGAIN)
+        return;
+    while ((ended = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+        if (ended == duty->command) {
+            duty->command_ended = true;
+            say(duty->channel, WORD_ENDED, status);
+        }
+}
+
+/* Obeys one message; false when the guard is over. */
+static bool order_obey(struct duty *duty, const struct message *order)
+{
+    switch (order->word) {
+    case WORD_NOTE:
+        leftovers_note(&duty->noted, order->value);
+        return true;
+    case WORD_SIGNAL:
+        if (!duty->command_ended)
+            kill(duty->command, order->value);
+        return true;
+    case WORD_HOLD:
+        leftovers_signal(SIGSTOP, 0, &duty->noted);
+        say(duty->channel, WORD_HELD, 0);
+        return true;
+    case WORD_RESUME:
+        leftovers_signal(SIGCONT, 0, &duty->noted);
+        return true;
+    case WORD_DISMISS:
+        _exit(0);
+    default:
+        return false;
+    }
+}
+
+/* Waits for the end of the command or of the owner. */
+static void guard(struct duty *duty)
+{
+    struct pollfd both[2] = { { .fd = duty->channel, .events = POLLIN },
+                              { .fd = duty->children, .events = POLLIN } };
+    struct message order;
+    bool gone = false;
+
+    while (!duty->command_ended && !gone) {
+        if (poll(both, 2, -1) < 0 && errno != EINTR)
+            return;
+        while (hear(duty->channel, false, &order, &gone))
+            if (!order_obey(duty, &order))
+                return;
+        children_reap(duty);
+    }
+}
+
+static void launcher_await(pid_t launcher)
+{
+    int handle = launcher > 0 ? (int)syscall(SYS_pidfd_open, launcher, 0) : -1;
+    struct pollfd end = { .fd = handle, .events = POLLIN };
+
+    if (handle < 0)
+        return;
+    while (poll(&end, 1, -1) < 0 && errno == EINTR)
+        ;
+    close(handle);
+}
+
+static void clean(struct duty *duty)
+{
+    int status = 0;
+
+    if (duty->options->command != NULL) {
+        leftovers_end_processes(duty->command_ended ? 0 : duty->command, &duty->noted, &status);
+        if (!duty->command_ended)
+            say(duty->channel, WORD_ENDED, status);
+    }
+    leftovers_remove_segments(&duty->noted);
+    for (size_t i = 0; duty->options->folders != NULL && duty->options->folders[i] != NULL; i++)
+        leftovers_remove_folder(duty->options->folders[i]);
+}
+
+static void signals_prepare(struct duty *duty, struct sigaction *before)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigset_t child;
+
+    for (int i = 0; i < IGNORED_COUNT; i++)
+        sigaction(ignored[i], &ignore, &before[i]);
+    sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &child, NULL);
+    duty->children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void standard_descriptors_replace(void)
+{
+    int nothing = open("/dev/null", O_RDWR);
+
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO && nothing >= 0; i++)
+        if (i != nothing)
+            dup2(nothing, i);
+}
+
+enum { CHANNEL_AT = 3, OUTPUT_AT, ERROR_AT, FIRST_FREE };
+
+static void live(const struct janitor_options *given, int channel)
+{
+    struct janitor_options options = *given;
+    struct sigaction before[IGNORED_COUNT];
+    struct duty duty = { .options = &options, .channel = channel };
+    int kept[] = { CHANNEL_AT, OUTPUT_AT, ERROR_AT };
+    /* Out of the way first: any of them may have a number that another is moved to. */
+    int aside = fcntl(channel, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
+
+    if (options.command != NULL) {
+        options.output = fcntl(options.output, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
+        options.error = fcntl(options.error, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
+        descriptor_move(&options.output, OUTPUT_AT);
+        descriptor_move(&options.error, ERROR_AT);
+    }
+    duty.channel = aside;
+    descriptor_move(&duty.channel, CHANNEL_AT);
+    descriptors_close_except(kept, options.command != NULL ? 3 : 1);
+    standard_descriptors_replace();
+    setsid();
+    prctl(PR_SET_NAME, "janitor");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    arguments_blank();
+    signals_prepare(&duty, before);
+    if (options.command == NULL || command_start(&duty, before)) {
+        if (options.command != NULL) {
+            close(options.output);
+            close(options.error);
+        }
+        if (chdir("/") != 0)
+            _exit(1);
+        guard(&duty);
+    }
+    if (options.command == NULL)
+        launcher_await(options.awaited);
+    clean(&duty);
+    _exit(0);
+}
+
+/* ---- the owner's side ----------------------------------------------------------------------- */
+
+static int command_await_start(struct janitor *janitor, const char *command)
+{
+    struct message message = { WORD_FAILED, ECHILD };
+    bool gone;
+
+    if (hear(janitor->channel, true, &message, &gone) && message.word == WORD_STARTED) {
+        janitor->command = message.value;
+        return TROUPE_OK;
+    }
+    close(janitor->channel);
+    waitpid(janitor->pid, NULL, 0);
+    return fail(TROUPE_LAUNCH, "cannot execute %s: %s", command, strerror(message.value));
+}
+
+int janitor_start(const struct janitor_options *options, struct janitor *janitor)
+{
+    struct janitor started = { .folders = options->folders };
+    int pair[2], result;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return fail_errno(TROUPE_SYSTEM, "cannot open a channel to the janitor");
+    if (options->command != NULL)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+    started.pid = fork();
+    if (started.pid == 0)
+        live(options, pair[1]);
+    close(pair[1]);
+    if (started.pid < 0) {
+        result = fail_errno(TROUPE_SYSTEM, "cannot start the janitor");
+        close(pair[0]);
+        return result;
+    }
+    started.channel = pair[0];
+    if (options->command != NULL) {
+        result = command_await_start(&started, options->command[0]);
+        if (result != TROUPE_OK)
+            return result;
+    }
+    *janitor = started;
+    return TROUPE_OK;
+}
+
+void janitor_note(struct janitor *janitor, pid_t pid)
+{
+    leftovers_note(&janitor->noted, pid);
+    say(janitor->channel, WORD_NOTE, pid);
+}
+
+void janitor_signal(struct janitor *janitor, int signal_number)
+{
+    say(janitor->channel, WORD_SIGNAL, signal_number);
+}
+
+/* An end that is told instead of the answer is put aside for janitor_hear by peeking first. */
+void janitor_hold(struct janitor *janitor)
+{
+    struct message message;
+    bool gone;
+
+    if (!say(janitor->channel, WORD_HOLD, 0))
+        return;
+    if (recv(janitor->channel, &message, sizeof message, MSG_PEEK) == (ssize_t)sizeof message &&
+        message.word == WORD_HELD)
+        hear(janitor->channel, true, &message, &gone);
+}
+
+void janitor_resume(struct janitor *janitor)
+{
+    say(janitor->channel, WORD_RESUME, 0);
+}
+
+void janitor_end(struct janitor *janitor)
+{
+    say(janitor->channel, WORD_END, 0);
+}
+
+enum janitor_news janitor_hear(struct janitor *janitor, int *status)
+{
+    struct message message;
+    bool gone;
+
+    if (hear(janitor->channel, false, &message, &gone) && message.word == WORD_ENDED) {
+        *status = message.value;
+        return JANITOR_COMMAND_ENDED;
+    }
+    return gone ? JANITOR_LEFT : JANITOR_NOTHING;
+}
+
+void janitor_finish(struct janitor *janitor, int *status)
+{
+    int ended = 0;
+
+    close(janitor->channel);
+    if (waitpid(janitor->pid, &ended, 0) == janitor->pid && WIFEXITED(ended) &&
+        WEXITSTATUS(ended) == 0) {
+        leftovers_pids_free(&janitor->noted);
+        return;
+    }
+    leftovers_end_processes(janitor->command, &janitor->noted, status);
+    leftovers_remove_segments(&janitor->noted);
+    for (size_t i = 0; janitor->folders != NULL && janitor->folders[i] != NULL; i++)
+        leftovers_remove_folder(janitor->folders[i]);
+    leftovers_pids_free(&janitor->noted);
+}
+
+void janitor_dismiss(struct janitor *janitor)
+{
+    say(janitor->channel, WORD_DISMISS, 0);
+    close(janitor->channel);
+    waitpid(janitor->pid, NULL, 0);
+    leftovers_pids_free(&janitor->noted);
+}

@@ -1,0 +1,233 @@
+#include "job/leftovers.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void leftovers_note(struct leftovers_pids *pids, pid_t pid)
+{
+    for (size_t i = 0; i < pids->count; i++)
+        if (pids->ids[i] == pid)
+            return;
+    if (pids->count == pids->capacity) {
+        size_t capacity = pids->capacity > 0 ? 2 * pids->capacity : 64;
+        pid_t *ids = realloc(pids->ids, capacity * sizeof *ids);
+
+        if (ids == NULL)
+            return;
+        pids->ids = ids;
+        pids->capacity = capacity;
+    }
+    pids->ids[pids->count++] = pid;
+}
+
+void leftovers_pids_free(struct leftovers_pids *pids)
+{
+    free(pids->ids);
+    memset(pids, 0, sizeof *pids);
+}
+
+/* ---- processes ---------------------------------------------------------------------------- */
+
+struct relation {
+    pid_t pid, parent;
+};
+
+struct relations {
+    struct relation *rows;
+    size_t count, capacity;
+};
+
+/* The command's name in /proc/<pid>/stat may hold anything, so the fields are read after its last
+ * parenthesis: state, then the parent. */
+static pid_t parent_of(const char *pid)
+{
+    char path[64], line[512];
+    const char *after;
+    ssize_t size;
+    int parent = -1, file;
+
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return -1;
+    size = read(file, line, sizeof line - 1);
+    close(file);
+    if (size <= 0)
+        return -1;
+    line[size] = '\0';
+    after = strrchr(line, ')');
+    if (after == NULL || sscanf(after + 1, " %*c %d", &parent) != 1)
+        return -1;
+    return parent;
+}
+
+static void relations_add(struct relations *all, pid_t pid, pid_t parent)
+{
+    if (all->count == all->capacity) {
+        size_t capacity = all->capacity > 0 ? 2 * all->capacity : 256;
+        struct relation *rows = realloc(all->rows, capacity * sizeof *rows);
+
+        if (rows == NULL)
+            return;
+        all->rows = rows;
+        all->capacity = capacity;
+    }
+    all->rows[all->count++] = (struct relation){ pid, parent };
+}
+
+static void relations_read(struct relations *all)
+{
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+
+    if (folder == NULL)
+        return;
+    while ((entry = readdir(folder)) != NULL) {
+        pid_t parent;
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        parent = parent_of(entry->d_name);
+        if (parent > 0)
+            relations_add(all, (pid_t)atol(entry->d_name), parent);
+    }
+    closedir(folder);
+}
+
+/* Appends every process below root, nearest first. */
+static void descendants_collect(const struct relations *all, pid_t root,
+                                struct leftovers_pids *found)
+{
+    size_t next = 0;
+    pid_t above = root;
+
+    for (;;) {
+        for (size_t i = 0; i < all->count; i++)
+            if (all->rows[i].parent == above)
+                leftovers_note(found, all->rows[i].pid);
+        if (next == found->count)
+            return;
+        above = found->ids[next++];
+    }
+}
+
+size_t leftovers_signal(int signal_number, pid_t spared, struct leftovers_pids *noted)
+{
+    struct relations all = { 0 };
+    struct leftovers_pids found = { 0 };
+    size_t count;
+
+    relations_read(&all);
+    descendants_collect(&all, getpid(), &found);
+    for (size_t i = 0; i < found.count; i++) {
+        leftovers_note(noted, found.ids[i]);
+        if (found.ids[i] != spared)
+            kill(found.ids[i], signal_number);
+    }
+    count = found.count;
+    free(all.rows);
+    leftovers_pids_free(&found);
+    return count;
+}
+
+/* Whoever is killed leaves its children to the caller, so the tree is looked at again after every
+ * death until there is no child. */
+void leftovers_end_processes(pid_t watched, struct leftovers_pids *noted, int *status)
+{
+    for (;;) {
+        int ended_status, flags = 0;
+        pid_t ended;
+
+        leftovers_signal(SIGKILL, 0, noted);
+        while ((ended = waitpid(-1, &ended_status, flags | __WALL)) > 0) {
+            if (ended == watched)
+                *status = ended_status;
+            flags = WNOHANG;
+        }
+        if (ended < 0 && errno == ECHILD)
+            return;
+    }
+}
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+static int is_noted(const struct leftovers_pids *noted, pid_t pid)
+{
+    for (size_t i = 0; i < noted->count; i++)
+        if (noted->ids[i] == pid)
+            return 1;
+    return 0;
+}
+
+void leftovers_remove_segments(const struct leftovers_pids *noted)
+{
+    FILE *table = noted->count > 0 ? fopen("/proc/sysvipc/shm", "re") : NULL;
+    char line[512];
+
+    if (table == NULL)
+        return;
+    while (fgets(line, sizeof line, table) != NULL) {
+        int segment, creator;
+        unsigned owner;
+
+        /* key shmid perms size cpid lpid nattch uid … */
+        if (sscanf(line, "%*d %d %*o %*u %d %*d %*u %u", &segment, &creator, &owner) != 3)
+            continue;
+        if (owner == geteuid() && is_noted(noted, creator) && kill(creator, 0) != 0 &&
+            errno == ESRCH)
+            shmctl(segment, IPC_RMID, NULL);
+    }
+    fclose(table);
+}
+
+/* ---- folders ------------------------------------------------------------------------------ */
+
+static void folder_empty(int folder)
+{
+    DIR *listing = fdopendir(folder);
+    struct dirent *entry;
+
+    if (listing == NULL) {
+        close(folder);
+        return;
+    }
+    while ((entry = readdir(listing)) != NULL) {
+        int inner;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(listing), entry->d_name, 0) == 0)
+            continue;
+        inner = openat(dirfd(listing), entry->d_name,
+                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (inner >= 0)
+            folder_empty(inner);
+        unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(listing);
+}
+
+void leftovers_remove_folder(const char *path)
+{
+    struct stat status;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (folder < 0)
+        return;
+    if (fstat(folder, &status) != 0 || status.st_uid != geteuid()) {
+        close(folder);
+        return;
+    }
+    folder_empty(folder);
+    rmdir(path);
+}

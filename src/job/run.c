@@ -1,0 +1,238 @@
+#include "job/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "job/control.h"
+#include "job/place.h"
+
+extern char **environ;
+
+/* ---- programs ------------------------------------------------------------------------------- */
+
+static bool is_program(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Looks through PATH. An entry that is there but cannot be run is remembered as EACCES. */
+static int path_search(const char *name, struct text *path)
+{
+    const char *from = getenv("PATH");
+    int reason = ENOENT;
+
+    for (; from != NULL; from = strchr(from, ':') != NULL ? strchr(from, ':') + 1 : NULL) {
+        struct text tried = { 0 };
+        int length = (int)strcspn(from, ":");
+
+        text_append(&tried, "%.*s%s%s", length > 0 ? length : 1, length > 0 ? from : ".", "/", name);
+        if (!tried.broken && is_program(tried.data)) {
+            text_append(path, "%s", tried.data);
+            text_free(&tried);
+            return 0;
+        }
+        if (!tried.broken && access(tried.data, F_OK) == 0)
+            reason = EACCES;
+        text_free(&tried);
+    }
+    return reason;
+}
+
+int job_program_find(const char *name, struct text *path, int *status)
+{
+    struct stat found;
+    int reason = 0;
+
+    if (strchr(name, '/') == NULL)
+        reason = path_search(name, path);
+    else if (stat(name, &found) != 0)
+        reason = errno;
+    else if (!is_program(name))
+        reason = EACCES;
+    else
+        text_append(path, "%s", name);
+    if (reason == 0)
+        return path->broken ? fail(TROUPE_NO_MEMORY, "out of memory") : TROUPE_OK;
+    if (reason != EACCES) {
+        *status = JOB_STATUS_NOT_FOUND;
+        if (strchr(name, '/') == NULL)
+            return fail(TROUPE_NOT_FOUND,
+                        "there is no program %s in PATH; write ./%s for one in this folder", name,
+                        name);
+        return fail(TROUPE_NOT_FOUND, "cannot run %s: %s", name, strerror(reason));
+    }
+    *status = JOB_STATUS_NOT_EXECUTABLE;
+    return fail(TROUPE_BAD_ARGUMENT,
+                "cannot run %s: it is not an executable file; chmod +x it, or name its interpreter "
+                "first",
+                name);
+}
+
+static int mpirun_find(struct text *path, int *status)
+{
+    const char *chosen = getenv("TROUPE_MPIRUN");
+    int ignored;
+
+    *status = JOB_STATUS_LAUNCHER_FAILED;
+    if (chosen != NULL && *chosen != '\0') {
+        if (job_program_find(chosen, path, &ignored) == TROUPE_OK)
+            return TROUPE_OK;
+        return fail(TROUPE_LAUNCH, "TROUPE_MPIRUN=%s is no program; name Open MPI's mpirun, or unset it",
+                    chosen);
+    }
+    if (job_program_find("mpirun", path, &ignored) == TROUPE_OK)
+        return TROUPE_OK;
+    return fail(TROUPE_LAUNCH, "there is no mpirun in PATH; install Open MPI (Debian, Ubuntu: "
+                               "apt-get install openmpi-bin) or name it in TROUPE_MPIRUN");
+}
+
+/* ---- environment ---------------------------------------------------------------------------- */
+
+/* Reading another process's memory may be forbidden, as in Docker; Open MPI tries it only when the
+ * first large message comes, and then ends the job. Reading one's own meets the same filter. */
+static bool memory_reading_blocked(void)
+{
+    char from = 1, to = 0;
+    struct iovec local = { &to, 1 }, remote = { &from, 1 };
+
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != 1;
+}
+
+/* Why each is needed is told in docs/run.md. */
+static void safe_settings_add(struct words *environment)
+{
+    words_set_default(environment, "OMPI_MCA_shmem", "sysv");
+    words_set_default(environment, "OMPI_MCA_osc", "^rdma");
+    words_set_default(environment, "OMPI_MCA_btl_base_warn_component_unused", "0");
+    words_set_default(environment, "OMPI_MCA_mca_base_component_show_load_errors", "0");
+    if (memory_reading_blocked())
+        words_set_default(environment, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+}
+
+/* A run inside a rank starts a world of its own: what the outer launcher said is not for it. */
+static void outer_world_remove(struct words *environment)
+{
+    static const char *const prefixes[] = { "OMPI_", "PMIX_", "PMI_", "PRTE_", "ORTE_" };
+    struct job_place place;
+
+    if (job_place_detect(&place) == TROUPE_OK && !place.is_rank)
+        return;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        words_unset_prefix(environment, prefixes[i]);
+}
+
+static void environment_build(const struct job_run *run, const char *session,
+                              struct words *environment)
+{
+    words_append_all(environment, environ);
+    outer_world_remove(environment);
+    words_unset_prefix(environment, CONTROL_ENVIRONMENT "=");
+    words_unset_prefix(environment, "TROUPE_PLACED=");
+    safe_settings_add(environment);
+    words_set_default(environment, "TROUPE_BIND", "core");
+    if (geteuid() == 0) {
+        words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT", "1");
+        words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    }
+    if (session != NULL)
+        words_set_default(environment, "OMPI_MCA_orte_tmpdir_base", session);
+    for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++) {
+        char *name = strndup(*setting, strcspn(*setting, "="));
+
+        if (name != NULL)
+            words_set(environment, name, strchr(*setting, '=') + 1);
+        environment->broken = environment->broken || name == NULL;
+        free(name);
+    }
+}
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static bool mentions(char *const *arguments, const char *option)
+{
+    for (; arguments != NULL && *arguments != NULL; arguments++)
+        if (strcmp(*arguments + strspn(*arguments, "-"), option) == 0)
+            return true;
+    return false;
+}
+
+/* Other hosts get the environment only by name. */
+static void settings_forward(const struct job_run *run, struct words *arguments)
+{
+    if (run->hosts == NULL && run->hostfile == NULL)
+        return;
+    for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++) {
+        words_append(arguments, "-x");
+        words_append(arguments, *setting);
+    }
+}
+
+static void arguments_build(const struct job_run *run, const char *mpirun, const char *program,
+                            struct words *arguments)
+{
+    struct text count = { 0 };
+
+    text_append(&count, "%d", run->ranks);
+    words_append(arguments, mpirun);
+    words_append(arguments, "--oversubscribe");
+    if (!mentions(run->mpirun_arguments, "bind-to")) {
+        words_append(arguments, "--bind-to");
+        words_append(arguments, "none");
+    }
+    if (run->hosts != NULL) {
+        words_append(arguments, "--host");
+        words_append(arguments, run->hosts);
+    }
+    if (run->hostfile != NULL) {
+        words_append(arguments, "--hostfile");
+        words_append(arguments, run->hostfile);
+    }
+    settings_forward(run, arguments);
+    words_append_all(arguments, run->mpirun_arguments);
+    words_append(arguments, "-n");
+    words_append(arguments, count.broken ? "" : count.data);
+    arguments->broken = arguments->broken || count.broken;
+    words_append_all(arguments, run->prefix);
+    words_append(arguments, program);
+    words_append_all(arguments, run->command + 1);
+    text_free(&count);
+}
+
+int job_line_build(const struct job_run *run, const char *session, struct job_line *line,
+                   int *status)
+{
+    struct job_line built = { 0 };
+    struct text mpirun = { 0 }, program = { 0 };
+    int result = job_program_find(run->command[0], &program, status);
+
+    if (result == TROUPE_OK)
+        result = mpirun_find(&mpirun, status);
+    if (result == TROUPE_OK) {
+        arguments_build(run, mpirun.data, program.data, &built.arguments);
+        environment_build(run, session, &built.environment);
+        if (built.arguments.broken || built.environment.broken) {
+            *status = JOB_STATUS_LAUNCHER_FAILED;
+            result = fail(TROUPE_NO_MEMORY, "out of memory");
+        }
+    }
+    text_free(&mpirun);
+    text_free(&program);
+    if (result == TROUPE_OK)
+        *line = built;
+    else
+        job_line_free(&built);
+    return result;
+}
+
+void job_line_free(struct job_line *line)
+{
+    words_free(&line->arguments);
+    words_free(&line->environment);
+}
