@@ -30,7 +30,6 @@ IN_THE_LIBRARY = {
     "exit": "return an error: the library never ends its caller",
     "_exit": "return an error: the library never ends its caller",
     "quick_exit": "return an error: the library never ends its caller",
-    "assert": "return an error: the library never ends its caller",
     "sleep": "wait for what you wait for: futex, poll, pidfd",
     "usleep": "wait for what you wait for: futex, poll, pidfd",
     "nanosleep": "wait for what you wait for: futex, poll, pidfd",

@@ -21,8 +21,7 @@ int main(int argc, char **argv)
     char message[8];
     int i;
 
-    if (troupe_init(&argc, &argv) != TROUPE_OK ||
-        troupe_queue_create(NULL, &queue) != TROUPE_OK) {
+    if (troupe_init(&argc, &argv) != TROUPE_OK || troupe_queue_create(NULL, &queue) != TROUPE_OK) {
         fprintf(stderr, "outside: %s\n", troupe_last_error());
         return troupe_finalize(1);
     }
