@@ -4,7 +4,7 @@
  * docs/environment.md lists them for people. */
 #include "fabric/fabric_private.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -50,6 +50,29 @@ static bool ranks_exceed_processors(void)
            ranks > sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+static bool folder_holds_something(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry = NULL;
+
+    if (folder == NULL)
+        return false;
+    do
+        entry = readdir(folder);
+    while (entry != NULL && entry->d_name[0] == '.');
+    closedir(folder);
+    return entry != NULL;
+}
+
+/* Whether this host has a network other than Ethernet that some MPI transport could drive:
+ * InfiniBand, RoCE, Omni-Path, EFA and their like are all in the first folder; then Slingshot, then
+ * Aries. */
+static bool has_fast_network(void)
+{
+    return folder_holds_something("/sys/class/infiniband") ||
+           folder_holds_something("/sys/class/cxi") || access("/dev/kgni0", F_OK) == 0;
+}
+
 int fabric_simulated_nodes(int *nodes)
 {
     const char *text = getenv(SIMULATED_NODES);
@@ -77,6 +100,10 @@ void fabric_settings_apply(void)
      * MPI_THREAD_MULTIPLE. */
     setting("OMPI_MCA_osc", "^rdma");
     setting("OMPI_MCA_btl_base_warn_component_unused", "0");
+    /* What Open MPI chooses there by itself, after the libraries of two absent networks have waited
+     * 0.1 s each for their device. */
+    if (!has_fast_network())
+        setting("OMPI_MCA_pml", "ob1");
     if (!cross_memory_attach_permitted())
         setting("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
     /* What mpirun does when it knows; a host file that promises more slots than processors, or
