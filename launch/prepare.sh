@@ -134,15 +134,20 @@ prepare_packages()
     say "Installed in $((SECONDS - started)) s."
 }
 
-# prepare_available PACKAGE…: prints those that this release's package lists carry.
-prepare_available()
+# prepare_extras PACKAGE…: installs those of them that this release carries; it can do without.
+prepare_extras()
 {
-    local package
+    local package wanted=()
 
-    for package in "$@"; do
-        apt-cache show "$package" >/dev/null 2>&1 && printf '%s\n' "$package"
+    for package in $(prepare_missing "$@"); do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            wanted+=("$package")
+        fi
     done
-    return 0
+    [ "${#wanted[@]}" -eq 0 ] || prepare_packages "${wanted[@]}" || true
+    for package in $(prepare_missing "$@"); do
+        say "Going on without $package."
+    done
 }
 
 # prepare_build PRESET [OPTION…]: configures once, then builds what changed.
