@@ -61,17 +61,17 @@ static uint64_t block_offset(const struct arena *arena, uint32_t span, uint32_t 
     return arena->header->heap + (uint64_t)span * SPAN_BYTES + (uint64_t)block * class_bytes[klass];
 }
 
-static void block_locate(const struct arena *arena, uint64_t offset, uint32_t *span,
-                         uint32_t *block)
+/* The note of the block at an offset. The caller owns the block, so its span stays what it is. */
+static uint64_t note_locate(const struct arena *arena, enum block_role role, uint64_t offset)
 {
     uint64_t place = offset - arena->header->heap;
-    uint64_t word;
+    uint32_t span = (uint32_t)(place >> SPAN_SHIFT);
+    uint64_t word = atomic_load_explicit(span_at(arena, span), memory_order_relaxed);
 
-    *span = (uint32_t)(place >> SPAN_SHIFT);
-    word = atomic_load_explicit(span_at(arena, *span), memory_order_relaxed);
-    *block = span_kind_of(word) == SPAN_LARGE
-                 ? 0
-                 : (uint32_t)(place & (SPAN_BYTES - 1)) / class_bytes[span_class_of(word)];
+    if (span_kind_of(word) == SPAN_LARGE)
+        return NOTE_RUN | note_make(role, span, 0);
+    return note_make(role, span,
+                     (uint32_t)(place & (SPAN_BYTES - 1)) / class_bytes[span_class_of(word)]);
 }
 
 uint64_t heap_block_bytes(const struct arena *arena, uint64_t offset)
@@ -313,20 +313,23 @@ uint32_t heap_retire_empty(struct actor *actor)
 
 /* ---- settling --------------------------------------------------------------------------- */
 
-static void block_free(struct actor *actor, uint32_t span, uint32_t block)
+/* Frees a block in flight with slot number. The state is swapped, not stored: after a take that
+ * came too late, the span's new owner may be writing it. */
+static void block_free(struct actor *actor, uint64_t note, uint32_t number)
 {
     const struct arena *arena = &actor->arena;
-    uint64_t word = atomic_load_explicit(span_at(arena, span), memory_order_relaxed);
-    uint32_t klass = span_class_of(word);
+    uint32_t span = note_span(note), block = note_block(note), klass;
+    uint16_t expected = (uint16_t)number;
+    uint64_t word;
     struct heap_warm *warm;
 
-    if (span_kind_of(word) == SPAN_LARGE) {
-        large_free(arena, span);
-        return;
-    }
-    atomic_store(state_at(arena, span, block), BLOCK_FREE);
+    if (note & NOTE_RUN)
+        large_free(arena, span, number);
+    atomic_compare_exchange_strong(state_at(arena, span, block), &expected, BLOCK_FREE);
+    word = atomic_load_explicit(span_at(arena, span), memory_order_relaxed);
     if (span_kind_of(word) != SPAN_SMALL && span_kind_of(word) != SPAN_RETIRING)
-        return; /* a take that died between its swap and its second look at the span */
+        return;
+    klass = span_class_of(word);
     map_hint(arena, klass, span);
     warm = &actor->warm[klass];
     if (warm->count < WARM_BLOCKS)
@@ -345,7 +348,7 @@ static void note_settle(struct actor *actor, _Atomic uint64_t *note, uint32_t nu
 
     if (atomic_load_explicit(state, memory_order_relaxed) == number) {
         if (committed && role == ROLE_TAKE) {
-            atomic_store_explicit(note, note_make(ROLE_ALONE, span, block), memory_order_release);
+            atomic_store_explicit(note, note_with_role(seen, ROLE_ALONE), memory_order_release);
             return;
         }
         if (role == ROLE_ALONE && committed)
@@ -353,7 +356,7 @@ static void note_settle(struct actor *actor, _Atomic uint64_t *note, uint32_t nu
         if (link)
             atomic_store_explicit(state, BLOCK_LINKED, memory_order_release);
         else
-            block_free(actor, span, block);
+            block_free(actor, seen, number);
     }
     atomic_store_explicit(note, 0, memory_order_release);
 }
@@ -368,24 +371,21 @@ void heap_settle(struct actor *actor, struct slot *slot, uint32_t number, bool c
 void heap_claim_linked(struct actor *actor, uint64_t offset, enum block_role role)
 {
     _Atomic uint64_t *note = heap_note_free(actor->slot);
-    uint32_t span, block;
+    uint64_t value = note_locate(&actor->arena, role, offset);
 
-    block_locate(&actor->arena, offset, &span, &block);
-    atomic_store_explicit(note, note_make(role, span, block), memory_order_release);
-    atomic_store_explicit(state_at(&actor->arena, span, block), (uint16_t)actor->number,
-                          memory_order_release);
+    atomic_store_explicit(note, value, memory_order_release);
+    atomic_store_explicit(state_at(&actor->arena, note_span(value), note_block(value)),
+                          (uint16_t)actor->number, memory_order_release);
 }
 
 void heap_release(struct actor *actor, uint64_t offset)
 {
-    uint32_t span, block;
-    _Atomic uint64_t *note;
+    uint64_t value = note_locate(&actor->arena, ROLE_NONE, offset);
+    _Atomic uint64_t *note = heap_note_find(actor->slot, note_span(value), note_block(value));
 
-    block_locate(&actor->arena, offset, &span, &block);
-    note = heap_note_find(actor->slot, span, block);
     if (note == NULL)
         return;
-    block_free(actor, span, block);
+    block_free(actor, value, actor->number);
     atomic_store_explicit(note, 0, memory_order_release);
 }
 

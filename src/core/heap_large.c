@@ -143,7 +143,7 @@ static bool run_claim(struct actor *actor, uint32_t first, uint32_t count)
         atomic_store(&actor->slot->run, 0);
         return false;
     }
-    atomic_store(note, note_make(ROLE_NEW, first, 0));
+    atomic_store(note, NOTE_RUN | note_make(ROLE_NEW, first, 0));
     atomic_store(state_at(arena, first, 0), (uint16_t)actor->number);
     atomic_store(span_at(arena, first), span_word(SPAN_LARGE, 0, 0, count));
     claim_finish(arena, first, count, actor->number);
@@ -210,20 +210,25 @@ int large_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset)
     return result;
 }
 
-/* The head goes last: while it stands, no new run can have the same head, so a body that names it
- * is this run's. */
-void large_free(const struct arena *arena, uint32_t head)
+/* Frees the spans of a run whose block is in flight with slot number, which afterwards sets the
+ * block's state free; nothing when that was done already. The head goes last: while it stands, no
+ * new run can have the same head, so a body that names it is this run's. The state goes after the
+ * head, for only a run that still stands and is still in flight with the slot is to be freed: a new
+ * owner of the head writes the state before it calls the span LARGE, so the state is read second.
+ */
+void large_free(const struct arena *arena, uint32_t head, uint32_t number)
 {
-    uint32_t count = span_run_of(atomic_load(span_at(arena, head)));
+    uint64_t word = atomic_load(span_at(arena, head));
 
-    for (uint32_t span = head + count - 1; span > head; span--) {
+    if (span_kind_of(word) != SPAN_LARGE || atomic_load(state_at(arena, head, 0)) != number)
+        return;
+    for (uint32_t span = head + span_run_of(word) - 1; span > head; span--) {
         uint64_t body = span_word(SPAN_BODY, 0, 0, head);
 
         if (atomic_compare_exchange_strong(span_at(arena, span), &body,
                                            span_word(SPAN_FREE, 0, 0, 0)))
             map_hint(arena, MAP_FREE_SPANS, span);
     }
-    atomic_store(state_at(arena, head, 0), BLOCK_FREE);
     atomic_store(span_at(arena, head), span_word(SPAN_FREE, 0, 0, 0));
     map_hint(arena, MAP_FREE_SPANS, head);
 }

@@ -48,7 +48,11 @@ static inline uint32_t span_run_of(uint64_t word)
     return (uint32_t)word;
 }
 
-/* A block as the slots note it: role (8) | index in its span (16) | span (32). */
+/* A block as the slots note it: run (8) | role (8) | index in its span (16) | span (32). What was
+ * noted as a small block is never freed as a run: its span may have changed hands before the swap
+ * that was to take it. */
+#define NOTE_RUN ((uint64_t)1 << 56)
+
 static inline uint64_t note_make(enum block_role role, uint32_t span, uint32_t block)
 {
     return (uint64_t)role << 48 | (uint64_t)block << 32 | span;
@@ -56,7 +60,12 @@ static inline uint64_t note_make(enum block_role role, uint32_t span, uint32_t b
 
 static inline enum block_role note_role(uint64_t note)
 {
-    return (enum block_role)(note >> 48);
+    return (enum block_role)(note >> 48 & 0xff);
+}
+
+static inline uint64_t note_with_role(uint64_t note, enum block_role role)
+{
+    return (note & ~((uint64_t)0xff << 48)) | (uint64_t)role << 48;
 }
 
 static inline uint32_t note_block(uint64_t note)
@@ -116,7 +125,7 @@ uint32_t heap_retire_empty(struct actor *actor);
 
 /* Runs of whole spans. */
 int large_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset);
-void large_free(const struct arena *arena, uint32_t head);
+void large_free(const struct arena *arena, uint32_t head, uint32_t number);
 void large_settle_claim(const struct arena *arena, struct slot *slot, uint32_t number);
 
 #endif
