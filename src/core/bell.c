@@ -25,6 +25,17 @@ static bool spin(struct bell *bell, uint32_t seen)
     return false;
 }
 
+/* Sets the bit and changes the count, so that a ringer that is about to clear the bit, because it
+ * found nobody asleep, fails. Returns the word to sleep on. */
+static uint32_t announce(struct bell *bell)
+{
+    uint32_t seen = atomic_load_explicit(&bell->word, memory_order_relaxed);
+
+    while (!atomic_compare_exchange_weak(&bell->word, &seen, (seen + BELL_STEP) | BELL_WAITED))
+        ;
+    return (seen + BELL_STEP) | BELL_WAITED;
+}
+
 /* Announces, looks once more, sleeps. in_time is false when the deadline passed. */
 static int sleep_once(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
                       bell_attempt attempt, void *context, bool *in_time)
@@ -34,31 +45,35 @@ static int sleep_once(struct actor *actor, struct bell *bell, uint64_t deadline,
 
     atomic_store_explicit(&actor->slot->bell, arena_offset(&actor->arena, bell),
                           memory_order_release);
-    ticket = atomic_fetch_or(&bell->word, BELL_WAITED) | BELL_WAITED;
+    ticket = announce(bell);
     result = attempt(actor, context);
     if (result == again)
         *in_time = futex_wait(&bell->word, ticket, deadline);
-    atomic_store_explicit(&actor->slot->bell, 0, memory_order_release);
     return result;
 }
 
+/* The slot goes on naming the bell after a sleep, until the attempt that follows is over: who dies
+ * between the wake and the attempt has used up a wake, too. */
 int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
                bell_attempt attempt, void *context)
 {
     bool in_time = true;
+    int result;
 
     for (;;) {
         uint32_t seen = atomic_load(&bell->word);
-        int result = attempt(actor, context);
 
+        result = attempt(actor, context);
         if (result != again || deadline == BELL_NO_WAIT || !in_time)
-            return result;
+            break;
         if (spin(bell, seen))
             continue;
         result = sleep_once(actor, bell, deadline, again, attempt, context, &in_time);
         if (result != again)
-            return result;
+            break;
     }
+    atomic_store_explicit(&actor->slot->bell, 0, memory_order_release);
+    return result;
 }
 
 void bell_promise(struct actor *actor, struct bell *bell)

@@ -1,11 +1,11 @@
 /* Sleeping until something may have changed: an event count in the arena.
  *
  * A waiter announces itself, looks at the condition once more, and sleeps; whoever changes the
- * condition rings afterwards. No wake is missed: announcing sets the word's lowest bit and ringing
- * adds two, both sequentially consistent, so either the ringer sees the bit and wakes, or the
- * waiter's second look sees the change. A waiter that dies after it was woken takes that wake with
- * it, and a changer that dies before it rings owes one: the slots name both bells, and recovery
- * rings them for all. */
+ * condition rings afterwards. No wake is missed: announcing sets the word's lowest bit and adds
+ * two, ringing adds two, both sequentially consistent, so either the ringer sees the bit and wakes,
+ * or the waiter's second look sees the change. A waiter that dies after it was woken takes that
+ * wake with it, and a changer that dies before it rings owes one: the slots name both bells, and
+ * recovery rings them for all. */
 #ifndef TROUPE_CORE_BELL_H
 #define TROUPE_CORE_BELL_H
 
