@@ -1,5 +1,6 @@
 #include "core/recover.h"
 
+#include "base/clock.h"
 #include "core/bell.h"
 #include "core/futex.h"
 #include "core/heap_private.h"
@@ -7,6 +8,8 @@
 #include "core/tx.h"
 
 #define RESUME_SHIFT 56
+#define TURN_PATIENCE_MS 200 /* then the other recoverer is looked at again */
+#define TURN_ROUNDS 5
 
 static recover_handler handlers[RESUME_KINDS];
 
@@ -40,6 +43,13 @@ static bool claimant_lives(const struct arena *arena, uint64_t claim)
     return slot_state_of(identity) == SLOT_LIVE && slot_incarnation_of(identity) == claim >> 32;
 }
 
+static void recovery_release(struct slot *slot)
+{
+    atomic_store(&slot->recoverer, 0);
+    atomic_fetch_add(&slot->turns, 1);
+    futex_wake(&slot->turns, FUTEX_ALL);
+}
+
 /* One recoverer at a time; one that died is replaced. The slot is looked at again after the claim,
  * for an earlier recoverer may just have freed it. */
 static bool recovery_claim(struct actor *actor, struct slot *slot)
@@ -53,7 +63,26 @@ static bool recovery_claim(struct actor *actor, struct slot *slot)
             return false;
     if (slot_state_of(atomic_load(&slot->identity)) == SLOT_DEAD)
         return true;
-    atomic_store(&slot->recoverer, 0);
+    recovery_release(slot);
+    return false;
+}
+
+/* For a recoverer that must see the slot freed. A thread that waits for a lock may be at it
+ * (recover_locks), and leaves the rest undone; so we wait for our turn. Not for ever: if that
+ * thread dies meanwhile, whoever buries it recovers both, and that may be us. */
+static bool recovery_await(struct actor *actor, struct slot *slot)
+{
+    for (int round = 0; round < TURN_ROUNDS; round++) {
+        uint32_t turn = atomic_load(&slot->turns);
+
+        if (recovery_claim(actor, slot))
+            return true;
+        if (slot_state_of(atomic_load(&slot->identity)) != SLOT_DEAD)
+            return false;
+        while (atomic_load(&slot->turns) == turn &&
+               futex_wait(&slot->turns, turn, clock_deadline(TURN_PATIENCE_MS)))
+            ;
+    }
     return false;
 }
 
@@ -118,7 +147,7 @@ static void slot_free(struct slot *slot)
     uint64_t seen = atomic_load(&slot->identity);
 
     atomic_store(&slot->identity, (uint64_t)slot_incarnation_of(seen) << 32 | SLOT_FREE);
-    atomic_store(&slot->recoverer, 0);
+    recovery_release(slot);
 }
 
 void recover_locks(struct actor *actor, uint32_t number)
@@ -131,14 +160,14 @@ void recover_locks(struct actor *actor, uint32_t number)
     settle(actor, slot, number);
     locks_release(actor, slot, number);
     bells_ring(actor, slot);
-    atomic_store(&slot->recoverer, 0);
+    recovery_release(slot);
 }
 
 static void recover(struct actor *actor, uint32_t number)
 {
     struct slot *slot = slot_at(&actor->arena, number);
 
-    if (!recovery_claim(actor, slot))
+    if (!recovery_await(actor, slot))
         return;
     settle(actor, slot, number);
     locks_release(actor, slot, number);

@@ -34,6 +34,7 @@ struct redo {
 struct slot {
     _Alignas(ARENA_LINE) _Atomic uint64_t identity;
     _Atomic uint64_t recoverer; /* who recovers this slot: incarnation (32) | slot number (32) */
+    _Atomic uint32_t turns;     /* how often a recoverer let go; the next one sleeps on it */
     _Atomic uint32_t tx_phase;
     _Atomic uint32_t redo_count;
     _Atomic int32_t pid;   /* of the process, on this node */
