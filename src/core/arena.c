@@ -71,6 +71,9 @@ int arena_format(void *base, uint64_t bytes, const struct arena_limits *limits, 
     if (bytes < ARENA_LEAST_BYTES)
         return fail(TROUPE_BAD_ARGUMENT, "arena: %llu bytes is too small; ask for at least %u",
                     (unsigned long long)bytes, ARENA_LEAST_BYTES);
+    if (slots <= SLOT_FIRST || slots > SLOT_COUNT_MAX)
+        return fail(TROUPE_BAD_ARGUMENT, "arena: %u slots; ask for %u to %u", slots, SLOT_FIRST + 1,
+                    SLOT_COUNT_MAX);
     arena->base = base;
     result = arena_commit(arena, 0, ARENA_PAGE);
     if (result != TROUPE_OK)
