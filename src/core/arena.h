@@ -51,6 +51,8 @@ struct arena_header {
     _Atomic uint32_t slot_high;   /* no slot at or above was ever taken */
     _Atomic uint32_t stop_growth; /* spans_ready was refused; tests set it too */
     _Atomic uint32_t deaths;      /* counts buried slots */
+    _Atomic uint32_t starved;     /* somebody waits, or waited, for blocks to be freed */
+    struct bell room;             /* rings at every free once starved is set */
     _Alignas(ARENA_LINE) struct bell service_bell;
     _Alignas(ARENA_LINE) _Atomic uint64_t roots[ARENA_ROOTS]; /* what the upper floors hang up */
 };

@@ -9,6 +9,8 @@
 #include "core/heap_private.h"
 
 #include "base/error.h"
+#include "core/bell.h"
+#include "core/futex.h"
 
 #include <string.h>
 
@@ -313,6 +315,14 @@ uint32_t heap_retire_empty(struct actor *actor)
 
 /* ---- settling --------------------------------------------------------------------------- */
 
+/* Whoever waits for room has set `starved` before its last look, and we have freed before this one,
+ * all sequentially consistent: one of the two sees the other. */
+static void room_announce(const struct arena *arena)
+{
+    if (atomic_load(&arena->header->starved) != 0)
+        bell_ring(arena, &arena->header->room, FUTEX_ALL);
+}
+
 /* Frees a block in flight with slot number. The state is swapped, not stored: after a take that
  * came too late, the span's new owner may be writing it. */
 static void block_free(struct actor *actor, uint64_t note, uint32_t number)
@@ -326,6 +336,7 @@ static void block_free(struct actor *actor, uint64_t note, uint32_t number)
     if (note & NOTE_RUN)
         large_free(arena, span, number);
     atomic_compare_exchange_strong(state_at(arena, span, block), &expected, BLOCK_FREE);
+    room_announce(arena);
     word = atomic_load_explicit(span_at(arena, span), memory_order_relaxed);
     if (span_kind_of(word) != SPAN_SMALL && span_kind_of(word) != SPAN_RETIRING)
         return;
