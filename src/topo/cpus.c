@@ -141,8 +141,8 @@ int cpus_read_list(const char *text, struct cpus *cpus)
 
     while (*at != '\0' && *at != '\n' && result == TROUPE_OK) {
         if (!cpus_read_range(&at, &first, &last) || (*at == ',' && at[1] == '\0')) {
-            result = fail(TROUPE_BAD_ARGUMENT, "topo: '%s' is not a list of numbers; write 0-3,8",
-                          text);
+            result =
+                fail(TROUPE_BAD_ARGUMENT, "topo: '%s' is not a list of numbers; write 0-3,8", text);
             break;
         }
         for (long id = first; id <= last && result == TROUPE_OK; id++)
@@ -150,8 +150,8 @@ int cpus_read_list(const char *text, struct cpus *cpus)
         if (*at == ',')
             at++;
         else if (*at != '\0' && *at != '\n')
-            result = fail(TROUPE_BAD_ARGUMENT, "topo: '%s' is not a list of numbers; write 0-3,8",
-                          text);
+            result =
+                fail(TROUPE_BAD_ARGUMENT, "topo: '%s' is not a list of numbers; write 0-3,8", text);
     }
     if (result == TROUPE_OK)
         result = cpus_add_all(cpus, &read);

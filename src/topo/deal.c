@@ -142,9 +142,9 @@ static int assign_network(const struct deal *deal, const int64_t *costs, struct 
         for (size_t gpu = 0; gpu < gpus && result == TROUPE_OK; gpu++) {
             int64_t cost = costs[rank * gpus + gpu] * scale;
 
-            result = flow_arc_add(flow, rank, ranks + gpu, 1,
-                                  cost + (int64_t)rank_aside(deal, rank, gpu),
-                                  &arcs[rank * gpus + gpu]);
+            result =
+                flow_arc_add(flow, rank, ranks + gpu, 1,
+                             cost + (int64_t)rank_aside(deal, rank, gpu), &arcs[rank * gpus + gpu]);
         }
     }
     for (size_t gpu = 0; gpu < gpus && result == TROUPE_OK; gpu++)
@@ -311,8 +311,8 @@ static int recut_cores(struct deal *deal)
 
     if (result == TROUPE_OK) {
         arcs = calloc(heaps.count * deal->ranks, sizeof *arcs);
-        result = arcs != NULL ? flow_init(&flow, heaps.count + deal->ranks + 2)
-                              : no_memory(deal->ranks);
+        result =
+            arcs != NULL ? flow_init(&flow, heaps.count + deal->ranks + 2) : no_memory(deal->ranks);
     }
     if (result == TROUPE_OK)
         result = recut_network(deal, &heaps, &flow, arcs);
@@ -355,8 +355,7 @@ static int deal_copy(const struct deal *from, struct deal *to)
         return result;
     }
     if (from->core_rank != NULL)
-        memcpy(to->core_rank, from->core_rank,
-               from->machine->cores_count * sizeof *to->core_rank);
+        memcpy(to->core_rank, from->core_rank, from->machine->cores_count * sizeof *to->core_rank);
     memcpy(to->has, from->has, from->ranks * from->pool_count * sizeof *to->has);
     return TROUPE_OK;
 }
@@ -440,8 +439,9 @@ static int deal_search(struct deal *deal)
 int deal_make(const struct machine *machine, const size_t *pool, size_t pool_count, size_t ranks,
               size_t gpus_per_rank, struct deal *deal)
 {
-    struct deal made = { .machine = machine, .pool = pool, .pool_count = pool_count,
-                         .ranks = ranks };
+    struct deal made = {
+        .machine = machine, .pool = pool, .pool_count = pool_count, .ranks = ranks
+    };
     int result;
 
     if (gpus_per_rank > pool_count && pool_count > 0)
@@ -502,8 +502,7 @@ double deal_score(const struct deal *deal)
     for (size_t core = 0; deal->core_rank != NULL && core < deal->machine->cores_count; core++)
         for (size_t gpu = 0; gpu < deal->pool_count; gpu++)
             pairs += deal->has[deal->core_rank[core] * deal->pool_count + gpu];
-    return pairs > 0 ? 1.0 - (double)deal_distance(deal) / (double)(pairs * MACHINE_FARTHEST)
-                     : 1.0;
+    return pairs > 0 ? 1.0 - (double)deal_distance(deal) / (double)(pairs * MACHINE_FARTHEST) : 1.0;
 }
 
 void deal_free(struct deal *deal)

@@ -19,7 +19,7 @@ struct flow_arc {
 
 struct flow {
     size_t nodes;
-    size_t *first; /* [nodes] */
+    size_t *first;         /* [nodes] */
     struct flow_arc *arcs; /* arc 2k, and 2k+1 its way back */
     size_t arcs_count, arcs_capacity;
 };

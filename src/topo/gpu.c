@@ -66,8 +66,8 @@ static int gpu_locate(hwloc_topology_t topology, hwloc_obj_t object, const struc
     if (machine->numa_count > 1 &&
         hwloc_bitmap_isequal(home->cpuset, hwloc_get_root_obj(topology)->cpuset))
         return TROUPE_OK;
-    hwloc_bitmap_foreach_begin(id, home->cpuset)
-        result = result == TROUPE_OK ? cpus_add(&gpu->near, id) : result;
+    hwloc_bitmap_foreach_begin(id, home->cpuset) result =
+        result == TROUPE_OK ? cpus_add(&gpu->near, id) : result;
     hwloc_bitmap_foreach_end();
     for (size_t i = machine->numa_count; i-- > 0 && result == TROUPE_OK;)
         if (cpus_meet(&gpu->near, &machine->numa[i].pus)) {
@@ -193,17 +193,15 @@ static int pci_compare(const void *left, const void *right)
 }
 
 /* A GPU in MIG mode without an instance cannot compute: it counts as denied. */
-static int gpu_add(hwloc_topology_t topology, hwloc_obj_t object,
-                   const struct nvml_devices *driver, bool live, int index,
-                   struct machine *machine)
+static int gpu_add(hwloc_topology_t topology, hwloc_obj_t object, const struct nvml_devices *driver,
+                   bool live, int index, struct machine *machine)
 {
     const struct hwloc_pcidev_attr_s *pci = &object->attr->pcidev;
     const struct nvml_device *device = nvml_devices_find(driver, pci->domain, pci->bus, pci->dev);
     bool empty = device != NULL && device->mig && device->instances_count == 0;
     bool denied = live && (empty || !may_open(device));
-    struct machine_gpu *gpu =
-        denied ? gpu_append(object, &machine->denied, &machine->denied_count)
-               : gpu_append(object, &machine->gpus, &machine->gpus_count);
+    struct machine_gpu *gpu = denied ? gpu_append(object, &machine->denied, &machine->denied_count)
+                                     : gpu_append(object, &machine->gpus, &machine->gpus_count);
     int result;
 
     if (gpu == NULL)

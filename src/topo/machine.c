@@ -15,7 +15,9 @@
 
 #define MACHINE_PATH 512
 #define MACHINE_HOST 256
-#define SLIT_MOST (MACHINE_FARTHEST - MACHINE_OTHER_PACKAGE) /* so that the firmware's distance orders within a level, never across */
+#define SLIT_MOST                                                                                  \
+    (MACHINE_FARTHEST - MACHINE_OTHER_PACKAGE) /* so that the firmware's distance orders within a  \
+                                                  level, never across */
 #define SLIT_LOCAL 10U
 
 /* ---- loading a topology ----------------------------------------------------------------- */
@@ -127,10 +129,10 @@ static int core_add(hwloc_topology_t topology, hwloc_obj_t object, struct machin
     if (result != TROUPE_OK)
         return result;
     core->package = package != NULL ? package->logical_index : 0;
-    hwloc_bitmap_foreach_begin(id, object->cpuset)
-        result = result == TROUPE_OK ? cpus_add(&machine->numa[core->numa].pus, id) : result;
-        if (result == TROUPE_OK && hwloc_bitmap_isset(allowed, (unsigned)id))
-            result = cpus_add(&core->pus, id);
+    hwloc_bitmap_foreach_begin(id, object->cpuset) result =
+        result == TROUPE_OK ? cpus_add(&machine->numa[core->numa].pus, id) : result;
+    if (result == TROUPE_OK && hwloc_bitmap_isset(allowed, (unsigned)id))
+        result = cpus_add(&core->pus, id);
     hwloc_bitmap_foreach_end();
     machine->cores_count += core->pus.count > 0;
     return result;
@@ -337,8 +339,8 @@ bool machine_has_nvidia(void)
         file = fopen(path, "re");
         if (file == NULL)
             continue;
-        found = fgets(alias, sizeof alias, file) != NULL &&
-                strstr(alias, "v000010DE") != NULL && strstr(alias, "bc03") != NULL;
+        found = fgets(alias, sizeof alias, file) != NULL && strstr(alias, "v000010DE") != NULL &&
+                strstr(alias, "bc03") != NULL;
         fclose(file);
     }
     closedir(stream);

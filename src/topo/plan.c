@@ -218,8 +218,7 @@ static int plan_number(const struct deal *deal, const struct plan_options *optio
     return result;
 }
 
-static int plan_fill(const struct deal *deal, const struct plan_options *options,
-                     struct plan *plan)
+static int plan_fill(const struct deal *deal, const struct plan_options *options, struct plan *plan)
 {
     struct place_of *places = calloc(deal->ranks, sizeof *places);
     struct deal naive;
@@ -239,13 +238,39 @@ static int plan_fill(const struct deal *deal, const struct plan_options *options
     return result;
 }
 
-int plan_make(const struct machine *machine, const size_t *pool, size_t pool_count,
-              const struct plan_options *options, struct plan *plan)
+/* A process can use one MIG instance, and CUDA ignores the rest of its list without a word. */
+static int instances_check(const struct machine *machine, const size_t *pool, size_t pool_count,
+                           struct plan_options *options)
 {
+    for (size_t i = 0; i < pool_count; i++) {
+        if (!machine->gpus[pool[i]].instance)
+            continue;
+        if (options->gpus_per_rank > 1)
+            return fail(TROUPE_BAD_ARGUMENT,
+                        "gpus-per-rank %zu: GPU %s is cut into MIG instances, of which a process "
+                        "can use one; ask for 1",
+                        options->gpus_per_rank, machine->gpus[pool[i]].pci);
+        if (options->mode == PLAN_ORDERED && pool_count > 1)
+            return fail(TROUPE_BAD_ARGUMENT,
+                        "gpu-mode ordered: GPU %s is cut into MIG instances, of which a process "
+                        "can see one; use isolate",
+                        machine->gpus[pool[i]].pci);
+        options->gpus_per_rank = 1;
+        return TROUPE_OK;
+    }
+    return TROUPE_OK;
+}
+
+int plan_make(const struct machine *machine, const size_t *pool, size_t pool_count,
+              const struct plan_options *asked, struct plan *plan)
+{
+    struct plan_options checked = *asked, *options = &checked;
     struct plan made = { .ranks_count = options->ranks };
     struct deal deal;
-    int result;
+    int result = instances_check(machine, pool, pool_count, options);
 
+    if (result != TROUPE_OK)
+        return result;
     if (options->ranks == 0)
         return fail(TROUPE_BAD_ARGUMENT, "plan: 0 ranks; ask for at least 1");
     if (options->mode == PLAN_ORDERED && options->gpus_per_rank > 1 && pool_count > 0 &&
@@ -253,8 +278,8 @@ int plan_make(const struct machine *machine, const size_t *pool, size_t pool_cou
         return fail(TROUPE_BAD_ARGUMENT,
                     "gpu-mode ordered: %zu ranks with %zu GPUs each need %zu GPUs, %zu are here; "
                     "one list cannot order shared ones: use isolate",
-                    options->ranks, options->gpus_per_rank,
-                    options->ranks * options->gpus_per_rank, pool_count);
+                    options->ranks, options->gpus_per_rank, options->ranks * options->gpus_per_rank,
+                    pool_count);
     result = deal_make(machine, pool, pool_count, options->ranks, options->gpus_per_rank, &deal);
     if (result != TROUPE_OK)
         return result;

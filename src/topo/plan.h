@@ -45,8 +45,8 @@ struct plan {
     size_t order_count;
     size_t *idle; /* GPUs of the pool that no rank has */
     size_t idle_count;
-    bool bound;           /* the ranks' cpus are theirs alone (core), or their NUMA nodes' (numa) */
-    double score, naive;  /* 1: all near, 0: all far; naive is local_rank % n */
+    bool bound;          /* the ranks' cpus are theirs alone (core), or their NUMA nodes' (numa) */
+    double score, naive; /* 1: all near, 0: all far; naive is local_rank % n */
 };
 
 /* Makes the plan of one node.
@@ -58,7 +58,7 @@ struct plan {
  *                                  several GPUs per rank do not have
  *             TROUPE_NO_MEMORY */
 int plan_make(const struct machine *machine, const size_t *pool, size_t pool_count,
-              const struct plan_options *options, struct plan *plan);
+              const struct plan_options *asked, struct plan *plan);
 
 void plan_free(struct plan *plan);
 

@@ -1,0 +1,457 @@
+/* From options, environment and machine to one rank's place. */
+#include "topo/place.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "topo/mask.h"
+
+#define PLACE_MODE "TROUPE_GPU_MODE"
+#define PLACE_PER_RANK "TROUPE_GPUS_PER_RANK"
+#define PLACE_BIND "TROUPE_BIND"
+#define PLACE_TOPOLOGY "TROUPE_TOPOLOGY"
+#define PLACE_GPUS_MOST 1024
+
+/* What an applied place leaves to those below it. TROUPE_PLACED names the job and the rank it was
+ * made for, so that a job started from within a placed rank makes its own. */
+#define PLACED "TROUPE_PLACED"
+#define PLACED_CPUS "TROUPE_PLACED_CPUS"
+#define PLACED_GPU "TROUPE_PLACED_GPU"
+#define PLACED_REASON "TROUPE_PLACED_REASON"
+
+#define PLACE_PATH 128
+#define PLACE_LINE 8192
+
+static int no_memory(void)
+{
+    return fail(TROUPE_NO_MEMORY, "topo: no memory for a rank's place");
+}
+
+/* ---- options ---------------------------------------------------------------------------- */
+
+int topo_options_read(struct topo_options *options)
+{
+    struct topo_options read = { .mode = PLAN_ISOLATE, .bind = PLAN_BIND_NONE };
+    const char *mode = getenv(PLACE_MODE), *bind = getenv(PLACE_BIND);
+    const char *per_rank = getenv(PLACE_PER_RANK);
+    long count = 0;
+
+    if (mode != NULL && !plan_mode_read(mode, &read.mode))
+        return fail(TROUPE_BAD_ARGUMENT,
+                    PLACE_MODE "=%s is no mode; write isolate, peer or ordered", mode);
+    if (bind != NULL && !plan_bind_read(bind, &read.bind))
+        return fail(TROUPE_BAD_ARGUMENT, PLACE_BIND "=%s is no binding; write core, numa or none",
+                    bind);
+    if (per_rank != NULL && !text_to_long(per_rank, 1, PLACE_GPUS_MOST, &count))
+        return fail(TROUPE_BAD_ARGUMENT, PLACE_PER_RANK "=%s is no number of GPUs; write 1 to %d",
+                    per_rank, PLACE_GPUS_MOST);
+    read.gpus_per_rank = (size_t)count;
+    read.topology = getenv(PLACE_TOPOLOGY);
+    if (read.topology != NULL && *read.topology == '\0')
+        read.topology = NULL;
+    *options = read;
+    return TROUPE_OK;
+}
+
+/* ---- the node's CPUs -------------------------------------------------------------------- */
+
+/* Whether the launcher has already given each rank its own CPUs: then what this process may use is
+ * its rank's share and not the node's. Open MPI says so. */
+static bool launcher_binds(void)
+{
+    const char *bound = getenv("OMPI_MCA_orte_bound_at_launch");
+
+    return bound != NULL && strcmp(bound, "0") != 0;
+}
+
+/* The CPUs of all ranks of the node: what this process may use, and when the launcher has narrowed
+ * that down, what its daemon may. The daemon keeps what the user allowed it (taskset, a batch
+ * system's share), which the bare control group would not know. */
+static int node_cpus(bool narrowed, struct cpus *cpus)
+{
+    struct cpus daemon = { 0 };
+    int result = cpus_of_process(0, cpus);
+
+    if (result == TROUPE_OK && narrowed && cpus_of_process(getppid(), &daemon) == TROUPE_OK)
+        result = cpus_add_all(cpus, &daemon);
+    cpus_free(&daemon);
+    return result;
+}
+
+int topo_unbind(void)
+{
+    struct cpus own = { 0 }, node = { 0 };
+    int result = cpus_of_process(0, &own);
+
+    if (result == TROUPE_OK)
+        result = node_cpus(true, &node);
+    if (result == TROUPE_OK && node.count > own.count)
+        result = cpus_bind(&node);
+    cpus_free(&own);
+    cpus_free(&node);
+    return result;
+}
+
+/* ---- NUMA nodes, as the kernel lists them ----------------------------------------------- */
+
+static int sysfs_list(const char *path, struct cpus *cpus)
+{
+    char line[PLACE_LINE];
+    FILE *file = fopen(path, "re");
+    bool read;
+
+    if (file == NULL)
+        return TROUPE_OK; /* a kernel without NUMA, or /sys not mounted: nothing to say */
+    read = fgets(line, sizeof line, file) != NULL;
+    fclose(file);
+    return read ? cpus_read_list(line, cpus) : TROUPE_OK;
+}
+
+static int numa_of(const struct cpus *cpus, struct cpus *numa)
+{
+    struct cpus online = { 0 };
+    int result = sysfs_list("/sys/devices/system/node/online", &online);
+
+    for (size_t i = 0; i < online.count && result == TROUPE_OK; i++) {
+        struct cpus own = { 0 };
+        char path[PLACE_PATH];
+
+        snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", online.ids[i]);
+        result = sysfs_list(path, &own);
+        if (result == TROUPE_OK && cpus_meet(&own, cpus))
+            result = cpus_add(numa, online.ids[i]);
+        cpus_free(&own);
+    }
+    cpus_free(&online);
+    return result;
+}
+
+static int list_text(const struct cpus *cpus, char **to)
+{
+    struct text text = { 0 };
+
+    text_append(&text, "%s", "");
+    cpus_append_list(&text, cpus);
+    if (text.broken) {
+        text_free(&text);
+        return no_memory();
+    }
+    *to = text.data;
+    return TROUPE_OK;
+}
+
+/* What this process may use now, and its NUMA nodes. */
+static int place_here(struct topo_place *place)
+{
+    struct cpus cpus = { 0 }, numa = { 0 };
+    int result = cpus_of_process(0, &cpus);
+
+    if (result == TROUPE_OK)
+        result = numa_of(&cpus, &numa);
+    if (result == TROUPE_OK)
+        result = list_text(&cpus, &place->cpus);
+    if (result == TROUPE_OK)
+        result = list_text(&numa, &place->numa);
+    cpus_free(&cpus);
+    cpus_free(&numa);
+    return result;
+}
+
+/* ---- a place that was applied above us -------------------------------------------------- */
+
+/* Names the job and the local rank. PMIx's namespace is the job's; without PMIx there is none. */
+static int place_identify(struct topo_place *place)
+{
+    const char *job = getenv("PMIX_NAMESPACE");
+    struct text name = { 0 };
+
+    text_append(&name, "%s:%d", job != NULL ? job : "", place->local_rank);
+    place->identity = name.data;
+    return name.broken ? no_memory() : TROUPE_OK;
+}
+
+static bool placed_already(const struct topo_place *place)
+{
+    const char *placed = getenv(PLACED);
+
+    return placed != NULL && strcmp(placed, place->identity) == 0;
+}
+
+static int place_inherited(struct topo_place *place)
+{
+    const char *gpu = getenv(PLACED_GPU), *reason = getenv(PLACED_REASON);
+    int result = place_here(place);
+
+    if (result != TROUPE_OK)
+        return result;
+    place->gpu = strdup(gpu != NULL ? gpu : "none");
+    place->reason = strdup(reason != NULL ? reason : "placed already");
+    return place->gpu != NULL && place->reason != NULL ? TROUPE_OK : no_memory();
+}
+
+/* ---- a place without hwloc -------------------------------------------------------------- */
+
+/* True when nothing is to be looked up: no GPU, and no binding, for nobody asked for it or there
+ * are more ranks than CPUs. */
+static int place_is_plain(int local_size, const struct topo_options *options, bool *plain)
+{
+    struct cpus cpus = { 0 };
+    int result;
+
+    *plain = false;
+    if (options->topology != NULL || machine_has_nvidia())
+        return TROUPE_OK;
+    result = node_cpus(launcher_binds(), &cpus);
+    if (result == TROUPE_OK)
+        *plain = options->bind == PLAN_BIND_NONE || (size_t)local_size > cpus.count;
+    cpus_free(&cpus);
+    return result;
+}
+
+static int place_plain(int local_size, const struct topo_options *options, struct topo_place *place)
+{
+    struct text reason = { 0 };
+    int result = place_here(place);
+
+    if (result != TROUPE_OK)
+        return result;
+    text_append(&reason, "no GPU: the machine has none; ");
+    if (options->bind == PLAN_BIND_NONE)
+        text_append(&reason, "%s", launcher_binds() ? "bound by the launcher" : "not bound here");
+    else
+        text_append(&reason, "not bound: %d ranks on fewer CPUs", local_size);
+    place->reason = reason.data;
+    place->gpu = strdup("none");
+    return !reason.broken && place->gpu != NULL ? TROUPE_OK : no_memory();
+}
+
+/* ---- a place from the plan -------------------------------------------------------------- */
+
+static int gpu_text(const struct machine *machine, const struct plan_rank *rank, char **to)
+{
+    struct text text = { 0 };
+
+    if (rank->gpus_count == 0)
+        text_append(&text, "none");
+    for (size_t i = 0; i < rank->gpus_count; i++) {
+        const struct machine_gpu *gpu = &machine->gpus[rank->gpus[i]];
+
+        text_append(&text, "%s%s%s%s", i > 0 ? ", " : "", gpu->name != NULL ? gpu->name : "",
+                    gpu->name != NULL ? " " : "", gpu->pci);
+    }
+    if (text.broken) {
+        text_free(&text);
+        return no_memory();
+    }
+    *to = text.data;
+    return TROUPE_OK;
+}
+
+/* Takes the CPUs that the plan gives, when they are this process's to take: a topology file of
+ * another machine names CPUs that are not here. */
+static int place_cpus(const struct topo_options *options, const struct plan *plan, bool ours,
+                      struct topo_place *place)
+{
+    const struct plan_rank *rank = &plan->ranks[place->local_rank];
+    int result;
+
+    place->bind = plan->bound && ours;
+    if (!plan->bound && options->topology == NULL)
+        return place_here(place);
+    result = list_text(&rank->cpus, &place->cpus);
+    return result == TROUPE_OK ? list_text(&rank->numa, &place->numa) : result;
+}
+
+static int place_reason(const struct plan *plan, bool ours, struct topo_place *place)
+{
+    struct text text = { 0 };
+
+    text_append(&text, "%s%s", plan->ranks[place->local_rank].reason,
+                plan->bound && !ours
+                    ? "; not bound: the topology file describes CPUs that are not all ours"
+                    : "");
+    place->reason = text.data;
+    return text.broken ? no_memory() : TROUPE_OK;
+}
+
+static int place_mask(const struct machine *machine, const struct mask_given *given,
+                      const struct mask_pool *pool, const struct plan *plan, enum plan_mode mode,
+                      struct topo_place *place)
+{
+    const char *order = NULL;
+    int result;
+
+    if (machine->gpus_count == 0)
+        return TROUPE_OK;
+    result = mask_write(machine, given, pool, plan, mode, (size_t)place->local_rank,
+                        &place->cuda_visible_devices, &order);
+    if (result != TROUPE_OK || order == NULL)
+        return result;
+    place->cuda_device_order = strdup(order);
+    return place->cuda_device_order != NULL ? TROUPE_OK : no_memory();
+}
+
+/* Why no rank gets a GPU of a machine that has some; NULL when the machine has none. */
+static const char *why_no_gpu(const struct machine *machine, const struct mask_given *given)
+{
+    if (machine->gpus_count == 0)
+        return machine->denied_count > 0 ? "this process may not open the machine's" : NULL;
+    return given->several_nodes ? MASK_VARIABLE " names none of this node"
+                                : MASK_VARIABLE " hides them all";
+}
+
+/* Makes the plan and takes the rank's line of it. */
+static int place_planned(const struct machine *machine, const struct mask_given *given,
+                         const struct mask_pool *pool, int local_size,
+                         const struct topo_options *options, bool ours, struct topo_place *place)
+{
+    struct plan_options plan_options = { .ranks = (size_t)local_size,
+                                         .gpus_per_rank = options->gpus_per_rank,
+                                         .mode = options->mode,
+                                         .bind = options->bind,
+                                         .no_gpu = why_no_gpu(machine, given) };
+    struct plan plan;
+    int result = plan_make(machine, pool->gpus, pool->count, &plan_options, &plan);
+
+    if (result != TROUPE_OK)
+        return result;
+    result = place_cpus(options, &plan, ours, place);
+    if (result == TROUPE_OK)
+        result = place_reason(&plan, ours, place);
+    if (result == TROUPE_OK)
+        result = gpu_text(machine, &plan.ranks[place->local_rank], &place->gpu);
+    if (result == TROUPE_OK)
+        result = place_mask(machine, given, pool, &plan, options->mode, place);
+    plan_free(&plan);
+    return result;
+}
+
+/* Leaves of the machine what this node's ranks may use. A topology file is taken whole: *ours says
+ * whether its CPUs are. When the launcher binds, only GPUs are planned, and the machine's control
+ * group alone counts, for it is the same for every rank. */
+static int machine_narrow(struct machine *machine, const struct topo_options *options, bool *ours)
+{
+    struct cpus node = { 0 }, all = { 0 };
+    int result = TROUPE_OK;
+
+    *ours = true;
+    if (options->bind == PLAN_BIND_NONE)
+        return TROUPE_OK;
+    result = node_cpus(launcher_binds(), &node);
+    if (result == TROUPE_OK && options->topology == NULL)
+        machine_restrict(machine, &node);
+    if (result == TROUPE_OK)
+        result = machine_cpus(machine, &all);
+    if (result == TROUPE_OK)
+        *ours = cpus_contains_all(&node, &all);
+    cpus_free(&node);
+    cpus_free(&all);
+    return result;
+}
+
+static int place_from_machine(int local_size, const struct topo_options *options,
+                              struct topo_place *place)
+{
+    struct mask_given given = { getenv(MASK_VARIABLE), getenv(MASK_ORDER_VARIABLE),
+                                options->several_nodes };
+    struct mask_pool pool = { 0 };
+    struct machine machine;
+    bool ours = false;
+    int result = machine_load(options->topology, &machine);
+
+    if (result != TROUPE_OK)
+        return result;
+    result = machine_narrow(&machine, options, &ours);
+    /* A mask on a machine without GPUs is not for us to judge: it goes on to whom it is for. */
+    if (result == TROUPE_OK && machine.gpus_count + machine.denied_count > 0)
+        result = mask_read(&machine, &given, &pool);
+    if (result == TROUPE_OK && pool.note != NULL && place->local_rank == 0)
+        log_warning("%s", pool.note);
+    if (result == TROUPE_OK)
+        result = place_planned(&machine, &given, &pool, local_size, options, ours, place);
+    mask_pool_free(&pool);
+    machine_free(&machine);
+    return result;
+}
+
+/* ---- the entry -------------------------------------------------------------------------- */
+
+int topo_place_compute(int local_rank, int local_size, const struct topo_options *options,
+                       struct topo_place *place)
+{
+    struct topo_place made = { .local_rank = local_rank };
+    struct topo_options read;
+    bool plain = false;
+    int result = TROUPE_OK;
+
+    if (local_rank < 0 || local_rank >= local_size)
+        return fail(TROUPE_BAD_ARGUMENT, "topo: local rank %d of %d; count from 0 to %d",
+                    local_rank, local_size, local_size - 1);
+    if (options == NULL) {
+        result = topo_options_read(&read);
+        options = &read;
+    }
+    if (result == TROUPE_OK)
+        result = place_identify(&made);
+    if (result == TROUPE_OK && !placed_already(&made))
+        result = place_is_plain(local_size, options, &plain);
+    if (result == TROUPE_OK)
+        result = placed_already(&made) ? place_inherited(&made)
+                 : plain               ? place_plain(local_size, options, &made)
+                                       : place_from_machine(local_size, options, &made);
+    if (result == TROUPE_OK)
+        *place = made;
+    else
+        topo_place_free(&made);
+    return result;
+}
+
+void topo_place_variables(const struct topo_place *place,
+                          struct topo_variable variables[TOPO_VARIABLES])
+{
+    const struct topo_variable all[TOPO_VARIABLES] = {
+        { PLACED, place->identity },
+        { PLACED_CPUS, place->cpus },
+        { PLACED_GPU, place->gpu },
+        { PLACED_REASON, place->reason },
+        { MASK_VARIABLE, place->cuda_visible_devices },
+        { MASK_ORDER_VARIABLE, place->cuda_device_order },
+    };
+
+    memcpy(variables, all, sizeof all);
+}
+
+int topo_place_apply(const struct topo_place *place)
+{
+    struct topo_variable variables[TOPO_VARIABLES];
+    struct cpus cpus = { 0 };
+    int result;
+
+    topo_place_variables(place, variables);
+    for (size_t i = 0; i < TOPO_VARIABLES; i++)
+        if (variables[i].value != NULL && setenv(variables[i].name, variables[i].value, 1) != 0)
+            return no_memory();
+    if (!place->bind)
+        return TROUPE_OK;
+    result = cpus_read_list(place->cpus, &cpus);
+    if (result == TROUPE_OK)
+        result = cpus_bind(&cpus);
+    cpus_free(&cpus);
+    return result;
+}
+
+void topo_place_free(struct topo_place *place)
+{
+    free(place->cpus);
+    free(place->numa);
+    free(place->gpu);
+    free(place->cuda_visible_devices);
+    free(place->cuda_device_order);
+    free(place->reason);
+    free(place->identity);
+    memset(place, 0, sizeof *place);
+}
