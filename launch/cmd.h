@@ -4,6 +4,7 @@
 #ifndef TROUPE_LAUNCH_CMD_H
 #define TROUPE_LAUNCH_CMD_H
 
+#include <getopt.h>
 #include <stdbool.h>
 
 /* Exit statuses; a program's own status passes unchanged. */

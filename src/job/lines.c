@@ -161,7 +161,7 @@ static void hold(struct lines_stream *stream, const char *bytes, size_t size)
 
 void lines_feed(struct lines_stream *stream, const char *bytes, size_t size)
 {
-    const char *newline = memrchr(bytes, '\n', size);
+    const char *newline = size > 0 ? memrchr(bytes, '\n', size) : NULL;
     size_t whole = newline != NULL ? (size_t)(newline + 1 - bytes) : 0;
 
     if (whole > 0) {

@@ -1,0 +1,440 @@
+#include "job/members.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/stdio.h"
+
+enum {
+    READ_SIZE = 65536, /* a pipe's usual capacity */
+    /* An unfinished line that has stood so long, of a process that sleeps, is a prompt; of one
+     * that runs it may be half of a line until the longest time is over. */
+    PROMPT_QUIET_MS = 50,
+    PROMPT_LONGEST_MS = 1000
+};
+
+static uint64_t milliseconds(uint64_t count)
+{
+    return count * 1000000u;
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+int source_add(int set, int descriptor, struct source *source)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+
+    return epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int stream_open(int streams_poll, struct stream *stream, int pipe, struct lines_output *output,
+                const char *prefix)
+{
+    memset(stream, 0, sizeof *stream);
+    stream->source = (struct source){ SOURCE_STREAM, stream };
+    stream->pipe = pipe;
+    if (!lines_stream_init(&stream->lines, output, prefix))
+        return -1;
+    return source_add(streams_poll, pipe, &stream->source);
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream->pipe < 0)
+        return;
+    close(stream->pipe);
+    stream->pipe = -1;
+    lines_end(&stream->lines);
+}
+
+/* Returns whether there may be more. */
+static bool stream_read_once(struct stream *stream)
+{
+    static char buffer[READ_SIZE];
+    ssize_t size;
+
+    if (stream->pipe < 0)
+        return false;
+    size = read(stream->pipe, buffer, sizeof buffer);
+    if (size > 0) {
+        lines_feed(&stream->lines, buffer, (size_t)size);
+        stream->fed = clock_now();
+        stream->next_look = stream->fed + milliseconds(PROMPT_QUIET_MS);
+        return true;
+    }
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return errno == EINTR;
+    stream_close(stream);
+    return false;
+}
+
+void stream_read(struct stream *stream)
+{
+    stream_read_once(stream);
+}
+
+void stream_drain(struct stream *stream)
+{
+    while (stream_read_once(stream))
+        ;
+}
+
+/* ---- attaching ------------------------------------------------------------------------------ */
+
+static void connection_close(struct members *members, struct member *member)
+{
+    close(member->connection);
+    member->connection = -1;
+    if (!member->superseded && strcmp(member->role, JOB_ROLE_PARENT) == 0)
+        members->parent_ended = true;
+}
+
+void members_take(struct members *members, int connection, pid_t pid)
+{
+    struct member *member = calloc(1, sizeof *member);
+
+    if (member == NULL) {
+        close(connection);
+        return;
+    }
+    member->connection_source = (struct source){ SOURCE_CONNECTION, member };
+    member->process_source = (struct source){ SOURCE_PROCESS, member };
+    member->connection = connection;
+    member->pid = pid;
+    member->output.pipe = -1;
+    member->error.pipe = -1;
+    member->process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (member->process >= 0 && source_add(members->poll, member->process, &member->process_source) != 0)
+        log_warning("cannot watch process %d: %s", (int)pid, strerror(errno));
+    if (source_add(members->poll, connection, &member->connection_source) != 0) {
+        log_error("cannot serve process %d: %s; raise ulimit -n", (int)pid, strerror(errno));
+        connection_close(members, member);
+    }
+    member->next = members->first;
+    members->first = member;
+}
+
+static void drain_process(struct members *members, pid_t pid)
+{
+    for (struct member *member = members->first; member != NULL; member = member->next)
+        if (member->pid == pid) {
+            stream_drain(&member->output);
+            stream_drain(&member->error);
+        }
+}
+
+static void stream_succeed(struct stream *former, struct stream *stream)
+{
+    if (former->pipe >= 0 && stream->pipe >= 0)
+        lines_move(&former->lines, &stream->lines);
+}
+
+static void supersede(struct members *members, struct member *member)
+{
+    for (struct member *former = members->first; former != NULL; former = former->next) {
+        if (former == member || former->pid != member->pid || former->superseded)
+            continue;
+        former->superseded = true;
+        members_bury(former);
+        stream_succeed(&former->output, &member->output);
+        stream_succeed(&former->error, &member->error);
+        if (members->foreground == former)
+            members->foreground = NULL;
+    }
+}
+
+/* One pipe: the read end becomes the stream, the write end is handed out. */
+static int pipe_make(struct members *members, struct stream *stream, struct lines_output *output,
+                     const char *prefix, int *write_end)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -1;
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 ||
+        stream_open(members->streams_poll, stream, ends[0], output, prefix) != 0) {
+        stream_close(stream);
+        close(ends[1]);
+        return -1;
+    }
+    *write_end = ends[1];
+    return 0;
+}
+
+static bool is_parent(const struct member *member)
+{
+    return strcmp(member->role, JOB_ROLE_PARENT) == 0;
+}
+
+static bool is_command(const struct member *member)
+{
+    return strcmp(member->role, JOB_ROLE_COMMAND) == 0;
+}
+
+/* Makes the pipes; a process whose output and error go to one place gets one pipe for both, which
+ * keeps their order. Returns how many write ends there are, -1 without descriptors. */
+static int pipes_make(struct members *members, struct member *member, int *write_ends)
+{
+    struct outputs *outputs = members->outputs;
+    struct text name = { 0 }, prefix = { 0 };
+    const char *tag;
+    int count = 0;
+
+    if (is_parent(member)) {
+        text_append(&name, "parent");
+        text_append(&prefix, "[parent %s] ", member->host);
+    } else {
+        text_append(&name, "rank-%d", member->rank);
+        text_append(&prefix, "[%d %s] ", member->rank, member->host);
+    }
+    tag = members->tag_output ? prefix.data : NULL;
+    if (!name.broken && !prefix.broken &&
+        pipe_make(members, &member->output, outputs_of(outputs, name.data, OUTPUTS_OUTPUT), tag,
+                  &write_ends[0]) == 0)
+        count = 1;
+    if (count == 1 && !outputs->shared) {
+        if (pipe_make(members, &member->error, outputs_of(outputs, name.data, OUTPUTS_ERROR), tag,
+                      &write_ends[1]) == 0)
+            count = 2;
+        else
+            close(write_ends[--count]);
+    }
+    text_free(&name);
+    text_free(&prefix);
+    return count > 0 ? count : -1;
+}
+
+static void attach(struct members *members, struct member *member,
+                   const struct control_message *message)
+{
+    struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_ATTACHED };
+    int descriptors[CONTROL_DESCRIPTORS_MAX], pipes, count;
+
+    memcpy(member->role, message->role, sizeof member->role);
+    memcpy(member->host, message->host, sizeof member->host);
+    member->rank = message->value;
+    drain_process(members, member->pid);
+    pipes = count = pipes_make(members, member, descriptors);
+    if (pipes < 0) {
+        log_error("cannot give rank %d its pipes: %s; raise ulimit -n", member->rank,
+                  strerror(errno));
+        connection_close(members, member);
+        return;
+    }
+    supersede(members, member);
+    if (pipes == 2)
+        answer.flags |= CONTROL_ERROR_APART;
+    if (is_parent(member) || (is_command(member) && member->rank == 0)) {
+        members->foreground = member;
+        if (members->input >= 0) {
+            answer.flags |= CONTROL_INPUT;
+            descriptors[count++] = members->input;
+        }
+    }
+    members->any_attached = true;
+    if (control_send(member->connection, &answer, descriptors, count) != TROUPE_OK)
+        connection_close(members, member);
+    while (pipes > 0)
+        close(descriptors[--pipes]);
+}
+
+static void refuse(struct members *members, struct member *member, unsigned version)
+{
+    struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_REFUSED };
+
+    log_error("process %d speaks version %u of the supervisor's language, this is %d: build both "
+              "from the same Troupe",
+              (int)member->pid, version, CONTROL_VERSION);
+    control_send(member->connection, &answer, NULL, 0);
+    connection_close(members, member);
+}
+
+static void message_serve(struct members *members, struct member *member,
+                          const struct control_message *message)
+{
+    struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_FLUSHED };
+
+    switch (message->kind) {
+    case CONTROL_ATTACH:
+        attach(members, member, message);
+        break;
+    case CONTROL_FLUSH:
+        drain_process(members, member->pid);
+        if (control_send(member->connection, &answer, NULL, 0) != TROUPE_OK)
+            connection_close(members, member);
+        break;
+    case CONTROL_STATUS:
+        if (!members->status_known && is_parent(member)) {
+            members->status_known = true;
+            members->status = message->value;
+        }
+        break;
+    default:
+        log_warning("process %d sent something unknown (%u)", (int)member->pid, message->kind);
+    }
+}
+
+pid_t members_serve(struct members *members, struct member *member)
+{
+    struct control_message message;
+    int descriptors[CONTROL_DESCRIPTORS_MAX], count, result;
+
+    if (member->connection < 0)
+        return 0;
+    result = control_receive(member->connection, 0, &message, descriptors, &count);
+    if (result == TROUPE_EMPTY)
+        return 0;
+    if (result != TROUPE_OK) {
+        connection_close(members, member);
+        return 0;
+    }
+    while (count > 0)
+        close(descriptors[--count]);
+    if (message.version != CONTROL_VERSION) {
+        refuse(members, member, message.version);
+        return 0;
+    }
+    message_serve(members, member, &message);
+    return message.kind == CONTROL_ATTACH ? member->pid : 0;
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+void members_bury(struct member *member)
+{
+    if (member->process >= 0)
+        close(member->process);
+    member->process = -1;
+}
+
+static int process_signal(const struct member *member, int signal_number)
+{
+    return member->process >= 0 && !member->superseded &&
+           syscall(SYS_pidfd_send_signal, member->process, signal_number, NULL, 0) == 0;
+}
+
+int members_signal(struct members *members, int signal_number)
+{
+    int sent = 0;
+
+    for (const struct member *member = members->first; member != NULL; member = member->next)
+        if (is_parent(member))
+            sent += process_signal(member, signal_number);
+    if (sent > 0)
+        return sent;
+    for (const struct member *member = members->first; member != NULL; member = member->next)
+        if (is_command(member))
+            sent += process_signal(member, signal_number);
+    return sent;
+}
+
+/* ---- prompts -------------------------------------------------------------------------------- */
+
+/* Whether the process sleeps, by its state in /proc; one that cannot be read has ended. */
+static bool sleeps(pid_t pid)
+{
+    char path[64], line[512];
+    const char *after = NULL;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return true;
+    if (fgets(line, sizeof line, file) != NULL)
+        after = strrchr(line, ')');
+    fclose(file);
+    return after == NULL || (after[2] != 'R' && after[2] != 'D');
+}
+
+static uint64_t prompt_look(struct stream *stream, pid_t pid, uint64_t now)
+{
+    if (stream->pipe < 0 || stream->lines.held.size == 0)
+        return CLOCK_FOREVER;
+    if (now < stream->next_look)
+        return stream->next_look;
+    if (sleeps(pid) || now >= stream->fed + milliseconds(PROMPT_LONGEST_MS)) {
+        lines_show(&stream->lines);
+        return CLOCK_FOREVER;
+    }
+    stream->next_look = now + milliseconds(PROMPT_QUIET_MS);
+    return stream->next_look;
+}
+
+uint64_t members_prompt(struct members *members)
+{
+    struct member *member = members->foreground;
+    uint64_t now, output, error;
+
+    if (member == NULL || (member->output.lines.held.size == 0 && member->error.lines.held.size == 0))
+        return CLOCK_FOREVER;
+    now = clock_now();
+    output = prompt_look(&member->output, member->pid, now);
+    error = prompt_look(&member->error, member->pid, now);
+    return output < error ? output : error;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void stream_cut(struct stream *stream)
+{
+    if (stream->pipe >= 0 && stream->lines.output->broken)
+        stream_close(stream);
+}
+
+void members_cut_broken(struct members *members)
+{
+    for (struct member *member = members->first; member != NULL; member = member->next) {
+        stream_cut(&member->output);
+        stream_cut(&member->error);
+    }
+}
+
+static bool has_ended(const struct member *member)
+{
+    return member->connection < 0 && member->process < 0 && member->output.pipe < 0 &&
+           member->error.pipe < 0;
+}
+
+void members_sweep(struct members *members)
+{
+    struct member **place = &members->first;
+
+    while (*place != NULL) {
+        struct member *member = *place;
+
+        if (!has_ended(member)) {
+            place = &member->next;
+            continue;
+        }
+        if (members->foreground == member)
+            members->foreground = NULL;
+        *place = member->next;
+        free(member);
+    }
+}
+
+void members_finish(struct members *members)
+{
+    for (struct member *member = members->first; member != NULL; member = member->next) {
+        if (member->connection >= 0)
+            members_serve(members, member);
+        if (member->connection >= 0)
+            connection_close(members, member);
+        stream_drain(&member->output);
+        stream_drain(&member->error);
+        stream_close(&member->output);
+        stream_close(&member->error);
+        members_bury(member);
+    }
+    members_sweep(members);
+}
