@@ -36,7 +36,6 @@ file(RELATIVE_PATH pc_prefix ${CMAKE_INSTALL_PREFIX}/${pc_dir} ${CMAKE_INSTALL_P
 configure_file(package/troupe.pc.in ${PROJECT_BINARY_DIR}/package/troupe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/troupe.pc DESTINATION ${pc_dir})
 
-file(GLOB manual_1 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
 file(GLOB manual_3 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.3)
 # Every call that a page names is found under its own name too.
 foreach(page IN LISTS manual_3)
@@ -45,12 +44,12 @@ foreach(page IN LISTS manual_3)
   foreach(call IN LISTS calls)
     string(REGEX MATCH "troupe_[a-z_]+" call ${call})
     if(NOT page_name STREQUAL ${call}.3)
-      file(WRITE ${PROJECT_BINARY_DIR}/man/${call}.3 ".so man3/${page_name}\n")
-      list(APPEND manual_3 ${PROJECT_BINARY_DIR}/man/${call}.3)
+      file(WRITE ${PROJECT_BINARY_DIR}/man/man3/${call}.3 ".so man3/${page_name}\n")
+      list(APPEND manual_3 ${PROJECT_BINARY_DIR}/man/man3/${call}.3)
     endif()
   endforeach()
 endforeach()
-install(FILES ${manual_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
 install(FILES ${manual_3} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
 install(FILES ${PROJECT_SOURCE_DIR}/launch/completion/troupe
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
