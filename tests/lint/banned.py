@@ -23,7 +23,6 @@ ANYWHERE = {
     "popen": "posix_spawn or fork and exec: nothing passes through a shell",
     "tmpnam": "mkstemp",
     "mktemp": "mkstemp",
-    "signal": "sigaction",
 }
 IN_THE_LIBRARY = {
     "abort": "return an error: the library never ends its caller",

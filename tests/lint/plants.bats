@@ -143,6 +143,10 @@ passes()
     run "$tree/tests/lint/format" "$tree"
     [ "$status" -eq 1 ]
     [[ $output == *"src/wire/planted.c: is not formatted"* ]]
+    printf '/* %0100d */\n' 0 >"$tree/src/wire/planted.c"
+    run "$tree/tests/lint/format" "$tree"
+    [ "$status" -eq 1 ]
+    [[ $output == *"src/wire/planted.c:1: is longer than 100 columns"* ]]
 }
 
 @test "shell: a script with an error is found" {
