@@ -84,17 +84,18 @@ int fabric_barrier(void);
  * order. Only the leader's service thread calls these. */
 #define FABRIC_FRAME_MAX 3840
 
-/* The sends that may be in flight at once. It bounds this floor's buffers only: an eager send
- * counts as complete once MPI has copied it, so a slow receiver is the caller's to spare, by
- * credits. */
-#define FABRIC_SENDS_MAX 256
+/* The sends that may be in flight to one node at once. It bounds this floor's buffers only: an
+ * eager send counts as complete once MPI has copied it, so a slow receiver is the caller's to spare,
+ * by credits. */
+#define FABRIC_SENDS_MAX 64
 
 /* Starts sending a copy of frame to the leader of a node.
  *
  * frame       [bytes] at most FABRIC_FRAME_MAX
  * Returns     TROUPE_OK     copied and on its way
- *             TROUPE_FULL   FABRIC_SENDS_MAX sends are still in flight: progress, then try again
- *             TROUPE_LOST   MPI reports the peer gone, now or for an earlier frame
+ *             TROUPE_FULL   FABRIC_SENDS_MAX sends to it are still in flight: receive, try again.
+ *                           A dead node's stay so; others are not held up
+ *             TROUPE_LOST   MPI reported the peer gone, or fabric_node_lost did
  *             TROUPE_NO_MEMORY, TROUPE_BAD_ARGUMENT */
 int fabric_send(int node, const void *frame, size_t bytes);
 
@@ -109,6 +110,10 @@ int fabric_receive(int *node, void *frame, size_t *bytes);
 
 /* The sends that have not completed. */
 int fabric_in_flight(void);
+
+/* Gives a node up: lets go of what is in flight to it, and sends it nothing any more. Frames it sent
+ * before may still arrive. */
+void fabric_node_lost(int node);
 
 /* Leaves MPI. clean: nobody was lost; collective over the world, gives back the segment (unmapped
  * in this rank), the communicators and what is posted, and calls MPI_Finalize when fabric_start

@@ -41,6 +41,9 @@ void window_free(void);
 /* Unmaps this rank's segment and frees the window. Collective over the node. */
 void segment_fini(void);
 
+/* Makes the table of peers, once the nodes are known. TROUPE_OK or TROUPE_LAUNCH. */
+int frames_init(void);
+
 /* Takes back posted receives and lets go of sends. */
 void frames_fini(void);
 

@@ -7,7 +7,8 @@
  *
  * A send's buffer is busy until MPI is done with it. The busy ones are the first `active`; one that
  * becomes free changes places with the last of them, so MPI_Testsome gets one array without holes.
- * Nearly every send is done before MPI_Isend returns, and never enters it. */
+ * Nearly every send is done before MPI_Isend returns, and never enters it. Sends to a dead node are
+ * never done: each node has its own limit, so that they hold up nobody else's. */
 #include "fabric/fabric_private.h"
 
 #include <stdlib.h>
@@ -17,12 +18,16 @@
 
 #define FRAME_TAG 1
 #define RECEIVES_POSTED 32
+#define SENDS_AT_FIRST 16
 
+/* Parallel arrays of `capacity`, because MPI_Testsome wants its requests side by side. */
 struct sends {
-    MPI_Request requests[FABRIC_SENDS_MAX];
-    unsigned char *buffers[FABRIC_SENDS_MAX]; /* made when first needed */
-    int nodes[FABRIC_SENDS_MAX];              /* the addressees */
-    int active;
+    MPI_Request *requests;
+    unsigned char **buffers; /* each made when first needed */
+    int *nodes;              /* the addressees */
+    MPI_Status *statuses;    /* what MPI_Testsome tells, and of which */
+    int *completed;
+    int active, capacity;
 };
 
 struct receives {
@@ -33,43 +38,83 @@ struct receives {
     bool broken; /* MPI refused to post one: the order of what would come is lost */
 };
 
+struct peer {
+    int in_flight;
+    bool lost; /* for good */
+};
+
 static struct sends sends;
 static struct receives receives;
-static bool *lost; /* [place.nodes], made by the first failed send; a lost node stays lost */
+static struct peer *peers; /* [place.nodes] */
 
-static int peer_lost(int node, int code)
+int frames_init(void)
 {
-    if (lost == NULL)
-        lost = calloc((size_t)fabric.place.nodes, sizeof *lost);
-    if (lost != NULL)
-        lost[node] = true;
-    return fabric_check(code, TROUPE_LOST, "sending a frame");
+    peers = calloc((size_t)fabric.place.nodes, sizeof *peers);
+    if (peers == NULL)
+        return fail(TROUPE_LAUNCH, "no memory for a table of %d nodes", fabric.place.nodes);
+    return TROUPE_OK;
 }
 
+/* The array made longer; on failure it stays what it was, and *grown becomes false. */
+static void *array_grow(void *array, size_t elements, size_t element_bytes, bool *grown)
+{
+    void *longer = realloc(array, elements * element_bytes);
+
+    if (longer == NULL)
+        *grown = false;
+    return longer != NULL ? longer : array;
+}
+
+static bool sends_grow(void)
+{
+    int capacity = sends.capacity > 0 ? 2 * sends.capacity : SENDS_AT_FIRST;
+    size_t n = (size_t)capacity;
+    bool grown = true;
+
+    sends.requests = array_grow(sends.requests, n, sizeof *sends.requests, &grown);
+    sends.buffers = array_grow(sends.buffers, n, sizeof *sends.buffers, &grown);
+    sends.nodes = array_grow(sends.nodes, n, sizeof *sends.nodes, &grown);
+    sends.statuses = array_grow(sends.statuses, n, sizeof *sends.statuses, &grown);
+    sends.completed = array_grow(sends.completed, n, sizeof *sends.completed, &grown);
+    while (grown && sends.capacity < capacity)
+        sends.buffers[sends.capacity++] = NULL;
+    return grown;
+}
+
+/* Makes room for one send more, and its buffer. */
+static bool sends_reserve(void)
+{
+    if (sends.active == sends.capacity && !sends_grow())
+        return false;
+    if (sends.buffers[sends.active] == NULL)
+        sends.buffers[sends.active] = malloc(FABRIC_FRAME_MAX);
+    return sends.buffers[sends.active] != NULL;
+}
+
+/* Moves the last active send into the place of one that is over, and the latter's buffer behind. */
 static void send_release(int index)
 {
-    int last = --sends.active, node = sends.nodes[index];
+    int last = --sends.active;
     unsigned char *buffer = sends.buffers[index];
 
+    peers[sends.nodes[index]].in_flight--;
     sends.requests[index] = sends.requests[last];
     sends.buffers[index] = sends.buffers[last];
     sends.nodes[index] = sends.nodes[last];
     sends.buffers[last] = buffer;
-    sends.nodes[last] = node;
 }
 
 /* Frees the buffers of sends that have completed. */
 static void sends_reap(void)
 {
-    MPI_Status statuses[FABRIC_SENDS_MAX];
-    int indices[FABRIC_SENDS_MAX], done = 0, code;
+    int done = 0, code;
 
     if (sends.active == 0)
         return;
-    code = MPI_Testsome(sends.active, sends.requests, &done, indices, statuses);
+    code = MPI_Testsome(sends.active, sends.requests, &done, sends.completed, sends.statuses);
     for (int i = 0; code == MPI_ERR_IN_STATUS && i < done; i++)
-        if (statuses[i].MPI_ERROR != MPI_SUCCESS)
-            peer_lost(sends.nodes[indices[i]], statuses[i].MPI_ERROR);
+        if (sends.statuses[i].MPI_ERROR != MPI_SUCCESS)
+            peers[sends.nodes[sends.completed[i]]].lost = true;
     for (int i = sends.active - 1; i >= 0; i--) /* downwards: what changes places was looked at */
         if (sends.requests[i] == MPI_REQUEST_NULL)
             send_release(i);
@@ -79,12 +124,13 @@ static int send_check(int node, size_t bytes)
 {
     if (node < 0 || node >= fabric.place.nodes || bytes > FABRIC_FRAME_MAX)
         return fail(TROUPE_BAD_ARGUMENT,
-                    "a frame of %zu bytes to node %d; at most %d bytes, nodes "
-                    "0 to %d",
-                    bytes, node, FABRIC_FRAME_MAX, fabric.place.nodes - 1);
-    if (lost != NULL && lost[node])
-        return fail(TROUPE_LOST, "node %d: an earlier frame could not be sent to it", node);
-    return TROUPE_OK;
+                    "a frame of %zu bytes to node %d; at most %d, nodes 0 to %d", bytes, node,
+                    FABRIC_FRAME_MAX, fabric.place.nodes - 1);
+    if (peers[node].lost)
+        return fail(TROUPE_LOST, "node %d is lost", node);
+    if (peers[node].in_flight >= FABRIC_SENDS_MAX)
+        sends_reap();
+    return peers[node].in_flight < FABRIC_SENDS_MAX ? TROUPE_OK : TROUPE_FULL;
 }
 
 int fabric_send(int node, const void *frame, size_t bytes)
@@ -93,27 +139,41 @@ int fabric_send(int node, const void *frame, size_t bytes)
 
     if (result != TROUPE_OK)
         return result;
-    if (sends.active == FABRIC_SENDS_MAX)
-        sends_reap();
-    if (sends.active == FABRIC_SENDS_MAX)
-        return TROUPE_FULL;
-    index = sends.active;
-    if (sends.buffers[index] == NULL)
-        sends.buffers[index] = malloc(FABRIC_FRAME_MAX);
-    if (sends.buffers[index] == NULL)
+    if (!sends_reserve())
         return fail(TROUPE_NO_MEMORY, "no memory for a frame of %d bytes", FABRIC_FRAME_MAX);
+    index = sends.active;
     memcpy(sends.buffers[index], frame, bytes);
     code = MPI_Isend(sends.buffers[index], (int)bytes, MPI_BYTE, fabric.leader_of[node], FRAME_TAG,
                      fabric.frames, &sends.requests[index]);
     if (code == MPI_SUCCESS)
         code = MPI_Test(&sends.requests[index], &done, MPI_STATUS_IGNORE);
-    if (code != MPI_SUCCESS)
-        return peer_lost(node, code);
+    if (code != MPI_SUCCESS) {
+        peers[node].lost = true;
+        return fabric_check(code, TROUPE_LOST, "sending a frame");
+    }
     if (!done) {
         sends.nodes[index] = node;
         sends.active++;
+        peers[node].in_flight++;
     }
     return TROUPE_OK;
+}
+
+/* Lets go of a send that may never be done. Its buffer is MPI's from here on: it may still be read.
+ */
+static void send_abandon(int index)
+{
+    MPI_Request_free(&sends.requests[index]);
+    sends.buffers[index] = NULL;
+    send_release(index);
+}
+
+void fabric_node_lost(int node)
+{
+    peers[node].lost = true;
+    for (int i = sends.active - 1; i >= 0; i--)
+        if (sends.nodes[i] == node)
+            send_abandon(i);
 }
 
 static int receive_post(int index)
@@ -180,9 +240,20 @@ int fabric_in_flight(void)
     return sends.active;
 }
 
-/* Unposted receives would leave MPI_Finalize with requests of ours. A send that is not done keeps
- * its buffer for good: MPI_Finalize may still read it, and its addressee may have stopped to
- * receive. */
+static void sends_free(void)
+{
+    for (int i = 0; i < sends.capacity; i++)
+        free(sends.buffers[i]);
+    free(sends.requests);
+    free(sends.buffers);
+    free(sends.nodes);
+    free(sends.statuses);
+    free(sends.completed);
+    memset(&sends, 0, sizeof sends);
+}
+
+/* Unposted receives would leave MPI_Finalize with requests of ours. A send that is not done is let
+ * go of rather than waited for: its addressee may have stopped to receive. */
 void frames_fini(void)
 {
     for (int i = 0; i < receives.posted; i++)
@@ -190,13 +261,9 @@ void frames_fini(void)
             MPI_Cancel(&receives.requests[i]) == MPI_SUCCESS)
             MPI_Wait(&receives.requests[i], MPI_STATUS_IGNORE);
     receives.posted = receives.head = 0;
-    for (int i = 0; i < sends.active; i++)
-        MPI_Request_free(&sends.requests[i]);
-    for (int i = sends.active; i < FABRIC_SENDS_MAX; i++) {
-        free(sends.buffers[i]);
-        sends.buffers[i] = NULL;
-    }
-    sends.active = 0;
-    free(lost);
-    lost = NULL;
+    while (sends.active > 0)
+        send_abandon(sends.active - 1);
+    sends_free();
+    free(peers);
+    peers = NULL;
 }

@@ -294,6 +294,8 @@ int fabric_start(const void *identity, size_t identity_bytes, struct fabric_plac
     if (result == TROUPE_OK)
         result = nodes_find();
     if (result == TROUPE_OK)
+        result = fabric_agree(frames_init());
+    if (result == TROUPE_OK)
         result =
             fabric_check(MPI_Comm_dup(fabric.world, &fabric.frames), TROUPE_LAUNCH, "MPI_Comm_dup");
     if (result == TROUPE_OK)
