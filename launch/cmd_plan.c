@@ -43,14 +43,20 @@ static int mask_text(const struct request *request, const struct plan *plan, siz
 
 /* ---- the table -------------------------------------------------------------------------- */
 
-static void list_print(const struct cpus *cpus, int width)
+/* A row of the table, all of it text, so that the columns can be as wide as their widest. */
+enum { COLUMN_RANK, COLUMN_CPUS, COLUMN_NUMA, COLUMN_GPU, COLUMN_MASK, COLUMN_WHY, COLUMNS };
+
+struct row {
+    char *cells[COLUMNS];
+};
+
+static char *list_text(const struct cpus *cpus)
 {
     struct text text = { 0 };
 
     text_append(&text, "%s", "");
     cpus_append_list(&text, cpus);
-    printf("%-*s", width, text.data != NULL ? text.data : "?");
-    text_free(&text);
+    return text.data;
 }
 
 static bool numa_has_core(const struct machine *machine, size_t numa)
@@ -66,13 +72,15 @@ static void numa_draw(const struct request *request, const struct plan *plan, si
     const struct machine *machine = &request->machine;
     struct cpus cpus = { 0 };
     int id = machine->numa[numa].os_index;
+    char *list;
 
     for (size_t core = 0; core < machine->cores_count; core++)
         if (machine->cores[core].numa == numa &&
             cpus_add_all(&cpus, &machine->cores[core].pus) != TROUPE_OK)
             break;
-    printf("  NUMA %-3d  CPUs ", id);
-    list_print(&cpus, 1);
+    list = list_text(&cpus);
+    printf("  NUMA %-3d  CPUs %s", id, list != NULL ? list : "?");
+    free(list);
     cpus_free(&cpus);
     for (size_t i = 0; i < machine->gpus_count; i++)
         if (cpus_contains(&machine->gpus[i].numa, id))
@@ -102,24 +110,75 @@ static void node_draw(const struct request *request, const struct plan *plan)
         printf("  denied     %s\n", machine->denied[i].pci);
 }
 
+static char *gpus_text(const struct machine *machine, const struct plan_rank *rank)
+{
+    struct text text = { 0 };
+
+    text_append(&text, "%s", rank->gpus_count == 0 ? "none" : "");
+    for (size_t i = 0; i < rank->gpus_count; i++)
+        text_append(&text, "%s%d", i > 0 ? "," : "", machine->gpus[rank->gpus[i]].index);
+    return text.data;
+}
+
+static int row_fill(const struct request *request, const struct plan *plan, size_t rank,
+                    struct row *row)
+{
+    struct text number = { 0 };
+    const char *order;
+    int result = mask_text(request, plan, rank, &row->cells[COLUMN_MASK], &order);
+
+    if (result == TROUPE_OK && row->cells[COLUMN_MASK] == NULL)
+        row->cells[COLUMN_MASK] = strdup("(unset)");
+    text_append(&number, "%zu", rank);
+    row->cells[COLUMN_RANK] = number.data;
+    row->cells[COLUMN_CPUS] = list_text(&plan->ranks[rank].cpus);
+    row->cells[COLUMN_NUMA] = list_text(&plan->ranks[rank].numa);
+    row->cells[COLUMN_GPU] = gpus_text(&request->machine, &plan->ranks[rank]);
+    row->cells[COLUMN_WHY] = strdup(plan->ranks[rank].reason);
+    for (int i = 0; i < COLUMNS; i++)
+        if (row->cells[i] == NULL)
+            return TROUPE_NO_MEMORY;
+    return result;
+}
+
+static void rows_print(const struct row *rows, size_t count)
+{
+    static const char *const heads[COLUMNS] = {
+        "rank", "CPUs", "NUMA", "GPU", "CUDA_VISIBLE_DEVICES", "why"
+    };
+    int widths[COLUMNS];
+
+    for (int i = 0; i < COLUMNS; i++) {
+        widths[i] = (int)strlen(heads[i]);
+        for (size_t row = 0; row < count; row++)
+            if ((int)strlen(rows[row].cells[i]) > widths[i])
+                widths[i] = (int)strlen(rows[row].cells[i]);
+    }
+    putchar('\n');
+    for (int i = 0; i < COLUMN_WHY; i++)
+        printf("%-*s  ", widths[i], heads[i]);
+    puts(heads[COLUMN_WHY]);
+    for (size_t row = 0; row < count; row++) {
+        for (int i = 0; i < COLUMN_WHY; i++)
+            printf("%-*s  ", widths[i], rows[row].cells[i]);
+        puts(rows[row].cells[COLUMN_WHY]);
+    }
+}
+
 static int ranks_print(const struct request *request, const struct plan *plan)
 {
-    printf("\n%-5s %-12s %-6s %-24s %s\n", "rank", "CPUs", "NUMA", "CUDA_VISIBLE_DEVICES", "why");
-    for (size_t i = 0; i < plan->ranks_count; i++) {
-        const char *order;
-        char *mask;
-        int result = mask_text(request, plan, i, &mask, &order);
+    struct row *rows = calloc(plan->ranks_count, sizeof *rows);
+    int result = rows != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
 
-        if (result != TROUPE_OK)
-            return result;
-        printf("%-5zu ", i);
-        list_print(&plan->ranks[i].cpus, 12);
-        putchar(' ');
-        list_print(&plan->ranks[i].numa, 6);
-        printf(" %-24s %s\n", mask != NULL ? mask : "(unset)", plan->ranks[i].reason);
-        free(mask);
-    }
-    return TROUPE_OK;
+    for (size_t i = 0; i < plan->ranks_count && result == TROUPE_OK; i++)
+        result = row_fill(request, plan, i, &rows[i]);
+    if (result == TROUPE_OK)
+        rows_print(rows, plan->ranks_count);
+    for (size_t i = 0; rows != NULL && i < plan->ranks_count; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            free(rows[i].cells[j]);
+    free(rows);
+    return result;
 }
 
 static int plan_print(const struct request *request, const struct plan *plan)
@@ -150,13 +209,10 @@ static json_t *text_or_null(const char *text)
 
 static json_t *list_json(const struct cpus *cpus)
 {
-    struct text text = { 0 };
-    json_t *json;
+    char *text = list_text(cpus);
+    json_t *json = text_or_null(text);
 
-    text_append(&text, "%s", "");
-    cpus_append_list(&text, cpus);
-    json = text_or_null(text.data);
-    text_free(&text);
+    free(text);
     return json;
 }
 

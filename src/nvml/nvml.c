@@ -23,8 +23,7 @@ struct nvml_device *nvml_devices_append(struct nvml_devices *devices)
 static bool proc_is_enough(const struct nvml_devices *devices)
 {
     for (size_t i = 0; i < devices->count; i++)
-        if (devices->items[i].uuid == NULL ||
-            nvml_proc_has_instances("", devices->items[i].minor))
+        if (devices->items[i].uuid == NULL || nvml_proc_has_instances("", devices->items[i].minor))
             return false;
     return devices->count > 0;
 }

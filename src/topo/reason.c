@@ -2,6 +2,8 @@
  * nor alone, why not. */
 #include "topo/reason.h"
 
+#include <string.h>
+
 #include "base/error.h"
 
 /* How many of the rank's cores are as near to the GPU as can be, and how far the farthest is. */
@@ -34,38 +36,73 @@ static void numa_append(struct text *text, const struct cpus *numa)
     cpus_append_list(text, numa);
 }
 
-static void gpu_append(struct text *text, const struct deal *deal, size_t dealt, size_t gpu)
+static bool has_near_core(const struct machine *machine, size_t gpu)
+{
+    for (size_t core = 0; core < machine->cores_count; core++)
+        if (machine_distance(machine, core, gpu) == 0)
+            return true;
+    return false;
+}
+
+/* What is said of a GPU behind its name; the same for all GPUs that are alike to the rank. */
+static void nearness_append(struct text *text, const struct deal *deal, size_t dealt, size_t gpu)
 {
     const struct machine_gpu *to = &deal->machine->gpus[gpu];
     struct nearness near;
 
-    text_append(text, "GPU %s ", to->pci);
     if (!to->located) {
-        text_append(text, "sits nowhere known: every core counts as equally near");
+        text_append(text, "of unknown place: every core counts as equally near");
         return;
     }
-    if (deal->core_rank == NULL) {
-        text_append(text, "on ");
-        numa_append(text, &to->numa);
-        return;
-    }
-    near = nearness_of(deal, dealt, gpu);
-    if (near.near == near.cores) {
-        text_append(text, "is beside its cores, on ");
-        numa_append(text, &to->numa);
-        return;
-    }
-    text_append(text, "is on ");
+    text_append(text, "on ");
     numa_append(text, &to->numa);
-    text_append(text, ", %s for %zu of its %zu cores: nearer ones are other ranks' share",
-                near.farthest >= MACHINE_OTHER_PACKAGE ? "another package" : "another NUMA node",
-                near.cores - near.near, near.cores);
+    if (deal->core_rank == NULL)
+        return;
+    near = nearness_of(deal, dealt, gpu);
+    if (near.near == near.cores)
+        text_append(text, ", beside its cores");
+    else if (near.near > 0)
+        text_append(text, ", beside %zu of its %zu cores", near.near, near.cores);
+    else
+        text_append(text, ", on another %s than its cores: %s",
+                    near.farthest >= MACHINE_OTHER_PACKAGE ? "package" : "NUMA node",
+                    has_near_core(deal->machine, gpu) ? "those beside it are other ranks'"
+                                                      : "none beside it is allowed");
+}
+
+/* Names the rank's GPUs, those that are alike in one go; false when memory ran out. */
+static bool gpus_append(struct text *text, const struct deal *deal, size_t dealt,
+                        const struct plan_rank *rank)
+{
+    struct text said = { 0 }, next = { 0 };
+    bool whole;
+
+    for (size_t i = 0; i < rank->gpus_count; i++) {
+        next.size = 0;
+        nearness_append(&next, deal, dealt, rank->gpus[i]);
+        if (next.broken || said.broken)
+            break;
+        if (i > 0 && strcmp(said.data, next.data) != 0) {
+            text_append(text, " %s; ", said.data);
+            said.size = 0;
+        }
+        text_append(text, "%s%s", said.size == 0 ? "GPU " : ", ",
+                    deal->machine->gpus[rank->gpus[i]].pci);
+        if (said.size == 0)
+            text_append_bytes(&said, next.data, next.size);
+    }
+    if (rank->gpus_count > 0 && said.data != NULL)
+        text_append(text, " %s", said.data);
+    whole = !said.broken && !next.broken;
+    text_free(&said);
+    text_free(&next);
+    return whole;
 }
 
 static void sharers_append(struct text *text, const struct plan_rank *rank)
 {
     if (rank->shared_count == 0) {
-        text_append(text, rank->gpus_count == 1 ? "; it has it alone" : "; it has them alone");
+        text_append(text, "; not shared");
         return;
     }
     text_append(text, "; shared with rank%s ", rank->shared_count == 1 ? "" : "s");
@@ -90,10 +127,7 @@ int reason_write(const struct deal *deal, size_t dealt, const struct plan_option
 {
     struct text text = { 0 };
 
-    for (size_t i = 0; i < rank->gpus_count; i++) {
-        text_append(&text, i > 0 ? "; " : "");
-        gpu_append(&text, deal, dealt, rank->gpus[i]);
-    }
+    text.broken = !gpus_append(&text, deal, dealt, rank);
     if (rank->gpus_count > 0) {
         sharers_append(&text, rank);
     } else {
