@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 enum word {
     WORD_STARTED, /* janitor: the command's process id */
     WORD_FAILED,  /* janitor: errno of exec */
+    WORD_NO_FOLDER, /* janitor: errno of mkdir */
     WORD_ENDED,   /* janitor: the command's wait status */
     WORD_HELD,    /* janitor: everything has been told to stop */
     WORD_NOTE,    /* owner: a process id */
@@ -130,6 +132,16 @@ static void command_become(const struct duty *duty, const struct sigaction *befo
     if (write(report, &reason, sizeof reason) < 0)
         _exit(1);
     _exit(1);
+}
+
+static bool folders_make(const struct duty *duty)
+{
+    for (size_t i = 0; duty->options->folders != NULL && duty->options->folders[i] != NULL; i++)
+        if (mkdir(duty->options->folders[i], 0700) != 0) {
+            say(duty->channel, WORD_NO_FOLDER, errno);
+            return false;
+        }
+    return true;
 }
 
 /* Starts the command and tells the owner. A pipe that closes at exec carries the reason when exec
@@ -292,7 +304,7 @@ static void live(const struct janitor_options *given, int channel)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     arguments_blank();
     signals_prepare(&duty, before);
-    if (options.command == NULL || command_start(&duty, before)) {
+    if (options.command == NULL || (folders_make(&duty) && command_start(&duty, before))) {
         if (options.command != NULL) {
             close(options.output);
             close(options.error);
@@ -309,7 +321,7 @@ static void live(const struct janitor_options *given, int channel)
 
 /* ---- the owner's side ----------------------------------------------------------------------- */
 
-static int command_await_start(struct janitor *janitor, const char *command)
+static int command_await_start(struct janitor *janitor, const struct janitor_options *options)
 {
     struct message message = { WORD_FAILED, ECHILD };
     bool gone;
@@ -320,7 +332,11 @@ static int command_await_start(struct janitor *janitor, const char *command)
     }
     close(janitor->channel);
     waitpid(janitor->pid, NULL, 0);
-    return fail(TROUPE_LAUNCH, "cannot execute %s: %s", command, strerror(message.value));
+    if (message.word == WORD_NO_FOLDER)
+        return fail(TROUPE_SYSTEM, "cannot make the folder %s: %s; set TMPDIR", *options->folders,
+                    strerror(message.value));
+    return fail(TROUPE_LAUNCH, "cannot execute %s: %s", options->command[0],
+                strerror(message.value));
 }
 
 int janitor_start(const struct janitor_options *options, struct janitor *janitor)
@@ -343,7 +359,7 @@ int janitor_start(const struct janitor_options *options, struct janitor *janitor
     }
     started.channel = pair[0];
     if (options->command != NULL) {
-        result = command_await_start(&started, options->command[0]);
+        result = command_await_start(&started, options);
         if (result != TROUPE_OK)
             return result;
     }

@@ -138,6 +138,6 @@ int job_room_check(int ranks)
     if (ranks <= room.ranks)
         return TROUPE_OK;
     return fail(TROUPE_FULL,
-                "there is no room for %d ranks on this host: its %s allow about %lld; ask for fewer",
+                "there is no room for %d ranks on this host: %s would do for about %lld; ask for fewer",
                 ranks, room.limit, (long long)room.ranks);
 }

@@ -46,7 +46,7 @@ struct supervisor {
     sigset_t mask; /* as it was before */
     struct rlimit descriptors;
     char address[CONTROL_ADDRESS_SIZE];
-    char session[PATH_MAX]; /* Open MPI's folder, removed by the janitor */
+    char session[PATH_MAX]; /* Open MPI's folder, the janitor's to make and remove */
     const char *folders[2];
     struct outputs outputs;
     struct members members;
@@ -84,22 +84,17 @@ static int signals_open(struct supervisor *supervisor)
     return TROUPE_OK;
 }
 
-/* A private folder for Open MPI's session files, so that they can be removed whatever happens. */
-static int session_make(struct supervisor *supervisor)
+/* Names a private folder for Open MPI's session files, so that they can be removed whatever
+ * happens. The random part is the address's. */
+static void session_name(struct supervisor *supervisor)
 {
     const char *base = getenv("TMPDIR");
 
     if (base == NULL || *base == '\0' || strlen(base) > SESSION_BASE_MAX || access(base, W_OK) != 0)
         base = "/tmp";
-    snprintf(supervisor->session, sizeof supervisor->session, "%s/troupe.XXXXXX", base);
-    if (mkdtemp(supervisor->session) == NULL) {
-        int result = fail_errno(TROUPE_SYSTEM, "cannot make a folder in %s; set TMPDIR", base);
-
-        supervisor->session[0] = '\0';
-        return result;
-    }
+    snprintf(supervisor->session, sizeof supervisor->session, "%s/troupe.%.16s", base,
+             strrchr(supervisor->address, '-') + 1);
     supervisor->folders[0] = supervisor->session;
-    return TROUPE_OK;
 }
 
 static int pipe_open(int ends[2])
@@ -465,18 +460,16 @@ static void close_all(struct supervisor *supervisor)
         if (descriptors[i] >= 0)
             close(descriptors[i]);
     notices_free(&supervisor->notices);
-    if (supervisor->session[0] != '\0')
-        leftovers_remove_folder(supervisor->session);
     sigprocmask(SIG_SETMASK, &supervisor->mask, NULL);
 }
 
 /* Everything up to a running mpirun. */
 static int start(struct supervisor *supervisor, const struct job_line *line)
 {
-    int result = polls_open(supervisor);
+    int result = signals_open(supervisor);
 
     if (result == TROUPE_OK)
-        result = signals_open(supervisor);
+        result = polls_open(supervisor);
     if (result == TROUPE_OK)
         result = control_listen(supervisor->address, &supervisor->listener);
     if (result == TROUPE_OK)
@@ -496,10 +489,10 @@ static int supervise(struct supervisor *supervisor, int *status)
 
     if (result == TROUPE_OK)
         result = outputs_init(&supervisor->outputs, supervisor->run->output_folder);
-    if (result == TROUPE_OK)
-        result = session_make(supervisor);
-    if (result == TROUPE_OK)
-        result = job_line_build(supervisor->run, supervisor->session, &line, status);
+    if (result != TROUPE_OK)
+        return result;
+    session_name(supervisor);
+    result = job_line_build(supervisor->run, supervisor->session, &line, status);
     if (result != TROUPE_OK)
         return result;
     words_set(&line.environment, CONTROL_ENVIRONMENT, supervisor->address);
