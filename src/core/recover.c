@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "core/bell.h"
+#include "core/call.h"
 #include "core/futex.h"
 #include "core/heap_private.h"
 #include "core/lock.h"
@@ -173,6 +174,7 @@ static void recover(struct actor *actor, uint32_t number)
     locks_release(actor, slot, number);
     bells_ring(actor, slot);
     resume(actor, slot);
+    call_bury(actor, slot);
     slot_free(slot);
 }
 

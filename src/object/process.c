@@ -550,7 +550,8 @@ static int drain_handler(struct actor *actor, const struct request *request, boo
     uint64_t index = 0;
     struct record *record = unfinished_next(actor, &index);
 
-    (void)request, (void)answer;
+    (void)request;
+    answer->words[0] = atomic_load(&node_of(&actor->arena)->lost);
     if (record == NULL)
         return TROUPE_OK;
     *bell = &record->bell;

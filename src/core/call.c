@@ -1,0 +1,234 @@
+#include "core/call.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/futex.h"
+#include "core/lock.h"
+#include "core/tx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PHASE_BITS 8
+
+static uint64_t state_make(uint64_t sequence, enum call_phase phase)
+{
+    return sequence << PHASE_BITS | phase;
+}
+
+static enum call_phase phase_of(uint64_t state)
+{
+    return (enum call_phase)(state & ((1u << PHASE_BITS) - 1));
+}
+
+/* ---- the caller ------------------------------------------------------------------------- */
+
+static int request_make(struct actor *actor, int node, const struct request *request,
+                        uint64_t deadline, uint64_t *place)
+{
+    struct call_request *made;
+    int result = tx_alloc(actor, sizeof *made + request->size, place);
+
+    if (result != TROUPE_OK)
+        return result;
+    made = arena_at(&actor->arena, *place);
+    made->node = (uint64_t)node;
+    made->op = request->op;
+    made->object = request->object;
+    made->wait_ns = deadline == BELL_NO_WAIT ? 0 : clock_left(deadline);
+    memcpy(made->words, request->words, sizeof made->words);
+    made->size = request->size;
+    if (request->size > 0)
+        memcpy(made->data, request->data, request->size);
+    return TROUPE_OK;
+}
+
+static int post(struct actor *actor, int node, const struct request *request, uint64_t deadline)
+{
+    struct slot *slot = actor->slot;
+    uint64_t sequence = (atomic_load(&slot->call_state) >> PHASE_BITS) + 1, place;
+    int result = request_make(actor, node, request, deadline, &place);
+
+    if (result != TROUPE_OK)
+        return result;
+    bell_promise(actor, &actor->arena.header->service_bell);
+    lock_take(actor, &slot->call_lock);
+    tx_write(actor, &slot->call_request, place);
+    tx_write(actor, &slot->call_state, state_make(sequence, CALL_POSTED));
+    tx_commit(actor);
+    lock_give(actor, &slot->call_lock);
+    bell_redeem(actor, FUTEX_ALL);
+    return TROUPE_OK;
+}
+
+static int answered_look(struct actor *actor, void *unused)
+{
+    (void)unused;
+    return phase_of(atomic_load(&actor->slot->call_state)) == CALL_ANSWERED;
+}
+
+/* Copies the answer out of the arena, and the sentence of a failure to this thread. */
+static int reply_read(const struct call_reply *reply, struct answer *answer)
+{
+    int result = (int)reply->result;
+
+    if (reply->sentence_size > 0)
+        fail_text(result, (const char *)reply->data + reply->size);
+    if (result != TROUPE_OK && result != TROUPE_TOO_LONG)
+        return result;
+    memcpy(answer->words, reply->words, sizeof answer->words);
+    if (reply->size == 0)
+        return result;
+    answer->data = malloc(reply->size);
+    if (answer->data == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for an answer of %llu bytes",
+                    (unsigned long long)reply->size);
+    memcpy(answer->data, reply->data, reply->size);
+    answer->size = reply->size;
+    return result;
+}
+
+static void mailbox_empty(struct actor *actor, struct slot *slot, uint64_t sequence)
+{
+    uint64_t request = atomic_load(&slot->call_request), reply = atomic_load(&slot->call_reply);
+
+    if (request != 0)
+        tx_retire(actor, request);
+    if (reply != 0)
+        tx_retire(actor, reply);
+    tx_write(actor, &slot->call_request, 0);
+    tx_write(actor, &slot->call_reply, 0);
+    tx_write(actor, &slot->call_state, state_make(sequence, CALL_IDLE));
+    tx_commit(actor);
+}
+
+int service_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
+                 struct answer *answer)
+{
+    struct slot *slot = actor->slot;
+    int result;
+
+    memset(answer, 0, sizeof *answer);
+    result = post(actor, node, request, deadline);
+    if (result != TROUPE_OK)
+        return result;
+    bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL);
+    result = reply_read(arena_at(&actor->arena, atomic_load(&slot->call_reply)), answer);
+    lock_take(actor, &slot->call_lock);
+    mailbox_empty(actor, slot, atomic_load(&slot->call_state) >> PHASE_BITS);
+    lock_give(actor, &slot->call_lock);
+    return result;
+}
+
+void call_bury(struct actor *actor, struct slot *slot)
+{
+    lock_take(actor, &slot->call_lock);
+    mailbox_empty(actor, slot, (atomic_load(&slot->call_state) >> PHASE_BITS) + 1);
+    lock_give(actor, &slot->call_lock);
+}
+
+/* ---- the service ------------------------------------------------------------------------ */
+
+/* Copies a posted request under the mailbox's lock: it cannot be freed meanwhile. */
+static struct call_request *take_from(struct actor *actor, struct slot *slot)
+{
+    struct call_request *copy = NULL;
+    const struct call_request *posted;
+    uint64_t state;
+
+    lock_take(actor, &slot->call_lock);
+    state = atomic_load(&slot->call_state);
+    if (phase_of(state) == CALL_POSTED) {
+        posted = arena_at(&actor->arena, atomic_load(&slot->call_request));
+        copy = malloc(sizeof *copy + posted->size);
+        if (copy != NULL) {
+            memcpy(copy, posted, sizeof *copy + posted->size);
+            tx_write(actor, &slot->call_state, state_make(state >> PHASE_BITS, CALL_SENT));
+            tx_commit(actor);
+        }
+    }
+    lock_give(actor, &slot->call_lock);
+    return copy;
+}
+
+struct call_request *call_take(struct actor *actor, struct call_name *name)
+{
+    uint32_t high = atomic_load(&actor->arena.header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(&actor->arena, number);
+        struct call_request *taken;
+
+        if (phase_of(atomic_load(&slot->call_state)) != CALL_POSTED)
+            continue;
+        name->slot = number;
+        name->incarnation = slot_incarnation_of(atomic_load(&slot->identity));
+        name->sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
+        taken = take_from(actor, slot);
+        if (taken != NULL)
+            return taken;
+    }
+    return NULL;
+}
+
+static int reply_make(struct actor *actor, int result, const struct answer *answer,
+                      const char *sentence, uint64_t *place)
+{
+    size_t sentence_size = sentence != NULL ? strlen(sentence) + 1 : 0;
+    struct call_reply *reply;
+    int outcome = tx_alloc(actor, sizeof *reply + answer->size + sentence_size, place);
+
+    if (outcome != TROUPE_OK)
+        return outcome;
+    reply = arena_at(&actor->arena, *place);
+    reply->result = result;
+    memcpy(reply->words, answer->words, sizeof reply->words);
+    reply->size = answer->size;
+    reply->sentence_size = sentence_size;
+    if (answer->size > 0)
+        memcpy(reply->data, answer->data, answer->size);
+    if (sentence_size > 0)
+        memcpy(reply->data + answer->size, sentence, sentence_size);
+    return TROUPE_OK;
+}
+
+static bool still_waits(const struct slot *slot, const struct call_name *name)
+{
+    return slot_incarnation_of(atomic_load(&slot->identity)) == name->incarnation &&
+           atomic_load(&slot->call_state) == state_make(name->sequence, CALL_SENT);
+}
+
+/* Where the arena has no room for the answer, the block of the request, which is at least as large
+ * as an answer without data, carries the failure instead. */
+static uint64_t reply_instead(struct slot *slot, struct actor *actor, int result)
+{
+    uint64_t place = atomic_load(&slot->call_request);
+    struct call_reply *reply = arena_at(&actor->arena, place);
+
+    memset(reply, 0, sizeof *reply);
+    reply->result = result;
+    tx_write(actor, &slot->call_request, 0);
+    return place;
+}
+_Static_assert(sizeof(struct call_reply) <= sizeof(struct call_request), "an answer fits instead");
+
+void call_answer(struct actor *actor, const struct call_name *name, int result,
+                 const struct answer *answer, const char *sentence)
+{
+    struct slot *slot = slot_at(&actor->arena, name->slot);
+    uint64_t place;
+    int made = reply_make(actor, result, answer, sentence, &place);
+
+    lock_take(actor, &slot->call_lock);
+    if (still_waits(slot, name)) {
+        if (made != TROUPE_OK)
+            place = reply_instead(slot, actor, made);
+        bell_promise(actor, &slot->call_bell);
+        tx_write(actor, &slot->call_reply, place);
+        tx_write(actor, &slot->call_state, state_make(name->sequence, CALL_ANSWERED));
+        tx_commit(actor);
+    } else
+        tx_abort(actor);
+    lock_give(actor, &slot->call_lock);
+    bell_redeem(actor, FUTEX_ALL);
+}

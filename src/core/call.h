@@ -1,0 +1,51 @@
+/* The mailbox of a slot: where a thread leaves a request for another node and finds the answer.
+ *
+ * What always holds: call_state is sequence << 8 | phase, changed under call_lock together with the
+ * blocks that call_request and call_reply name. The caller posts; the service takes a copy and marks
+ * it SENT; the service leaves the answer; the caller takes it. A caller's death frees both blocks
+ * and makes the sequence stale, so an answer that comes later is dropped. */
+#ifndef TROUPE_CORE_CALL_H
+#define TROUPE_CORE_CALL_H
+
+#include "core/service.h"
+
+enum call_phase { CALL_IDLE = 0, CALL_POSTED = 1, CALL_SENT = 2, CALL_ANSWERED = 3 };
+
+/* What lies in the arena, followed by `size` bytes of data. */
+struct call_request {
+    uint64_t node, op, object,
+        wait_ns; /* wait_ns: how long it may be parked, UINT64_MAX for ever */
+    uint64_t words[SERVICE_WORDS];
+    uint64_t size;
+    unsigned char data[];
+};
+
+/* The same for the answer, followed by `size` bytes of data and the sentence with its zero. */
+struct call_reply {
+    int64_t result;
+    uint64_t words[SERVICE_WORDS];
+    uint64_t size, sentence_size;
+    unsigned char data[];
+};
+
+/* Names a call in the world, together with the node that made it. */
+struct call_name {
+    uint32_t slot;
+    uint32_t incarnation;
+    uint64_t sequence;
+};
+
+/* The service's side. */
+
+/* Copies the next posted request and marks it sent; NULL when there is none. The copy is the
+ * caller's, from malloc. */
+struct call_request *call_take(struct actor *actor, struct call_name *name);
+
+/* Leaves an answer; nothing happens when nobody waits for it any more. */
+void call_answer(struct actor *actor, const struct call_name *name, int result,
+                 const struct answer *answer, const char *sentence);
+
+/* Frees what a dead slot's mailbox holds; for recover.c. */
+void call_bury(struct actor *actor, struct slot *slot);
+
+#endif

@@ -1,0 +1,281 @@
+/* The service's thread: carries this node's requests out and answers other nodes'.
+ *
+ * It is hot while there is traffic, and naps otherwise on the service's bell, which rings for every
+ * request posted on this node and for every change that a parked request waits for; frames of other
+ * nodes it finds at the end of a nap at the latest. */
+#include "core/service.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/futex.h"
+#include "core/node.h"
+#include "core/post.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOT_NS 200000u /* after the last traffic */
+#define NAP_MS 1
+
+/* A request of another node that waits for a bell. */
+struct parked {
+    struct mail *mail;
+    struct bell *bell;
+    uint64_t deadline;
+    struct parked *next;
+};
+
+struct service {
+    struct actor *actor;
+    struct post *post;
+    struct parked *parked;
+    uint32_t bell_seen; /* the service bell's word when the parked were last tried */
+};
+
+static service_handler handlers[SERVICE_OPS];
+static _Atomic bool stopping;
+
+void service_register(enum service_op op, service_handler handler)
+{
+    handlers[op] = handler;
+}
+
+/* ---- answering -------------------------------------------------------------------------- */
+
+static void answer_send(struct service *service, const struct mail *question, int result,
+                        struct answer *answer)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+    const char *sentence = result < 0 ? troupe_last_error() : "";
+
+    if (mail != NULL) {
+        mail->kind = MAIL_ANSWER;
+        mail->node = question->node;
+        mail->name = question->name;
+        mail->result = result;
+        memcpy(mail->words, answer->words, sizeof mail->words);
+        mail->size = answer->size;
+        mail->sentence_size = result < 0 ? strlen(sentence) + 1 : 0;
+        mail->data = malloc(mail->size + mail->sentence_size + 1);
+    }
+    if (mail == NULL || mail->data == NULL) {
+        mail_free(mail);
+        return;
+    }
+    if (answer->size > 0)
+        memcpy(mail->data, answer->data, answer->size);
+    memcpy(mail->data + mail->size, sentence, mail->sentence_size);
+    post_send(service->post, mail);
+}
+
+static int apply(struct service *service, const struct mail *mail, bool last, struct bell **bell)
+{
+    struct request request = {
+        (enum service_op)mail->op, mail->object, { 0 }, mail->data, mail->size
+    };
+    struct answer answer = { .data = NULL };
+    int result;
+
+    memcpy(request.words, mail->words, sizeof request.words);
+    if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
+        result = fail(TROUPE_MISMATCH,
+                      "node %d asks for %u, which this version does not know; all "
+                      "ranks must run the same version",
+                      mail->node, mail->op);
+    else
+        result = handlers[mail->op](service->actor, &request, last, &answer, bell);
+    if (result != SERVICE_PARK)
+        answer_send(service, mail, result, &answer);
+    free(answer.data);
+    return result;
+}
+
+/* ---- parking ---------------------------------------------------------------------------- */
+
+static void unwatch(const struct service *service, struct bell *bell)
+{
+    for (const struct parked *other = service->parked; other != NULL; other = other->next)
+        if (other->bell == bell)
+            return;
+    atomic_store(&bell->watched, 0);
+}
+
+/* The bell is watched before the last look, so a change either is seen or rings. */
+static void park(struct service *service, struct mail *mail, struct bell *bell)
+{
+    struct parked *entry = malloc(sizeof *entry);
+    struct answer nothing = { .data = NULL };
+
+    if (entry == NULL) {
+        answer_send(service, mail,
+                    fail(TROUPE_NO_MEMORY, "no memory to wait for node %d", mail->node), &nothing);
+        mail_free(mail);
+        return;
+    }
+    entry->mail = mail;
+    entry->bell = bell;
+    entry->deadline = mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : clock_now() + mail->wait_ns;
+    entry->next = service->parked;
+    service->parked = entry;
+    atomic_store(&bell->watched, 1);
+}
+
+/* Tries a parked request again; true when it was answered and its entry is gone. */
+static bool parked_try(struct service *service, struct parked **link)
+{
+    struct parked *entry = *link;
+    struct bell *bell = entry->bell;
+    bool last = clock_left(entry->deadline) == 0;
+
+    if (apply(service, entry->mail, last, &entry->bell) == SERVICE_PARK) {
+        if (entry->bell != bell) {
+            atomic_store(&entry->bell->watched, 1);
+            unwatch(service, bell);
+        }
+        return false;
+    }
+    *link = entry->next;
+    mail_free(entry->mail);
+    free(entry);
+    unwatch(service, bell);
+    return true;
+}
+
+/* Oldest last in the list, so oldest first here: who came first is served first. */
+static void parked_try_all(struct service *service, bool rung)
+{
+    struct parked *reversed = NULL, *entry;
+
+    while ((entry = service->parked) != NULL) {
+        service->parked = entry->next;
+        entry->next = reversed;
+        reversed = entry;
+    }
+    service->parked = reversed;
+    for (struct parked **link = &service->parked; *link != NULL;)
+        if (!(rung || clock_left((*link)->deadline) == 0) || !parked_try(service, link))
+            link = &(*link)->next;
+    reversed = NULL;
+    while ((entry = service->parked) != NULL) {
+        service->parked = entry->next;
+        entry->next = reversed;
+        reversed = entry;
+    }
+    service->parked = reversed;
+}
+
+/* ---- moving ----------------------------------------------------------------------------- */
+
+static void mail_take(struct service *service, struct mail *mail)
+{
+    struct answer answer = { .data = NULL };
+    struct bell *bell = NULL;
+
+    if (mail->kind == MAIL_ANSWER) {
+        memcpy(answer.words, mail->words, sizeof answer.words);
+        answer.data = mail->data;
+        answer.size = mail->size;
+        call_answer(service->actor, &mail->name, mail->result, &answer,
+                    mail->sentence_size > 0 ? (const char *)mail->data + mail->size : NULL);
+    } else if (apply(service, mail, mail->wait_ns == 0, &bell) == SERVICE_PARK) {
+        park(service, mail, bell);
+        if (service->parked != NULL && service->parked->mail == mail)
+            parked_try(service, &service->parked);
+        return;
+    }
+    mail_free(mail);
+}
+
+static bool requests_take(struct service *service)
+{
+    struct call_request *request;
+    struct call_name name;
+    bool moved = false;
+
+    while ((request = call_take(service->actor, &name)) != NULL) {
+        struct mail *mail = calloc(1, sizeof *mail);
+
+        moved = true;
+        if (mail != NULL)
+            mail->data = malloc(request->size + 1);
+        if (mail == NULL || mail->data == NULL) {
+            struct answer nothing = { .data = NULL };
+
+            call_answer(service->actor, &name, TROUPE_NO_MEMORY, &nothing,
+                        "the service has no memory for a request");
+            mail_free(mail);
+        } else {
+            mail->kind = MAIL_REQUEST;
+            mail->node = (int)request->node;
+            mail->name = name;
+            mail->op = (uint32_t)request->op;
+            mail->object = request->object;
+            mail->wait_ns = request->wait_ns;
+            memcpy(mail->words, request->words, sizeof mail->words);
+            mail->size = request->size;
+            memcpy(mail->data, request->data, request->size);
+            post_send(service->post, mail);
+        }
+        free(request);
+    }
+    return moved;
+}
+
+static bool move(struct service *service)
+{
+    struct bell *own = &service->actor->arena.header->service_bell;
+    uint32_t seen = atomic_load(&own->word);
+    bool moved = requests_take(service), posted;
+    struct mail *mail;
+
+    parked_try_all(service, seen != service->bell_seen);
+    service->bell_seen = seen;
+    while ((mail = post_move(service->post, &posted)) != NULL) {
+        mail_take(service, mail);
+        moved = true;
+    }
+    return moved || posted;
+}
+
+/* Sleeps until the bell rings or the nap is over. */
+static void nap(struct service *service)
+{
+    struct bell *own = &service->actor->arena.header->service_bell;
+    uint32_t ticket = atomic_fetch_or(&own->word, 1) | 1;
+
+    if ((ticket & ~1u) == (service->bell_seen & ~1u))
+        futex_wait(&own->word, ticket, clock_deadline(NAP_MS));
+}
+
+void service_run(struct actor *actor)
+{
+    struct service service = { .actor = actor };
+    uint64_t last = clock_now();
+
+    service.post = post_open((int)node_of(&actor->arena)->nodes);
+    if (service.post == NULL)
+        return;
+    while (!atomic_load(&stopping) || !post_is_idle(service.post)) {
+        if (move(&service))
+            last = clock_now();
+        else if (clock_now() - last < HOT_NS)
+            sched_yield();
+        else
+            nap(&service);
+    }
+    while (service.parked != NULL) {
+        struct parked *entry = service.parked;
+
+        service.parked = entry->next;
+        mail_free(entry->mail);
+        free(entry);
+    }
+    post_close(service.post);
+}
+
+void service_stop(const struct arena *arena)
+{
+    atomic_store(&stopping, true);
+    bell_ring(arena, &arena->header->service_bell, FUTEX_ALL);
+}

@@ -1,0 +1,157 @@
+/* Fresh processes (TROUPE_METHOD_SPAWN): a child of a keeper's thread that executes this program
+ * again. It inherits nothing but descriptors 0 to 2, the environment without the launcher's
+ * variables, and the address of the arena, where its handle names its target and argument. */
+#include "runtime/runtime.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "core/table.h"
+#include "job/stdio.h"
+#include "object/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define FRESH_VARIABLE "TROUPE_FRESH"
+
+extern char **environ;
+
+/* Variables that would make the child believe it is a rank. */
+static bool is_launchers(const char *variable)
+{
+    static const char *const prefixes[] = { "OMPI_", "PMIX_", "PMI_", "PRTE_" };
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool names(const char *variable, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+/* The child's environment: ours, less the launcher's, with the rank's GPUs and the child's own line.
+ * Freed as one array; the added strings are the caller's. */
+static char **environment_make(char *const *added, size_t added_count)
+{
+    size_t count = 0, used = 0;
+    char **made;
+
+    while (environ[count] != NULL)
+        count++;
+    made = calloc(count + added_count + 1, sizeof *made);
+    for (size_t i = 0; made != NULL && i < count; i++)
+        if (!is_launchers(environ[i]) && !names(environ[i], FRESH_VARIABLE) &&
+            !(added_count > 1 && names(environ[i], "CUDA_VISIBLE_DEVICES")) &&
+            !(added_count > 2 && names(environ[i], "CUDA_DEVICE_ORDER")))
+            made[used++] = environ[i];
+    for (size_t i = 0; made != NULL && i < added_count; i++)
+        made[used++] = added[i];
+    return made;
+}
+
+/* In the child, between vfork and exec: system calls only. */
+static void child_become(pid_t keeper, char *const *argv, char *const *environment)
+{
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper)
+        _exit(127);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve("/proc/self/exe", argv, environment);
+    _exit(127);
+}
+
+pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle)
+{
+    char line[FABRIC_ADDRESS_SIZE + 128], *added[3] = { line };
+    char *mask = NULL, *order = NULL;
+    char **environment;
+    size_t count = 1;
+    pid_t keeper = getpid(), child = -1;
+
+    snprintf(line, sizeof line, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d", address, handle,
+             local, world_here.size, world_here.node, world_here.nodes);
+    if (start->place.cuda_visible_devices != NULL &&
+        asprintf(&mask, "CUDA_VISIBLE_DEVICES=%s", start->place.cuda_visible_devices) > 0)
+        added[count++] = mask;
+    if (mask != NULL && start->place.cuda_device_order != NULL &&
+        asprintf(&order, "CUDA_DEVICE_ORDER=%s", start->place.cuda_device_order) > 0)
+        added[count++] = order;
+    environment = environment_make(added, count);
+    if (environment != NULL) {
+        child = vfork();
+        if (child == 0)
+            child_become(keeper, start->argv, environment);
+        if (child < 0)
+            fail_errno(TROUPE_SYSTEM, "no process for a fresh start");
+    } else
+        fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
+    free(environment);
+    free(mask);
+    free(order);
+    return child;
+}
+
+/* ---- in the child ------------------------------------------------------------------------- */
+
+/* The process's record keeps the party, so that the keeper can bury it. */
+static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
+{
+    struct world world = { .role = WORLD_SPAWN, .rank = -1 };
+    char address[FABRIC_ADDRESS_SIZE];
+    struct fabric_segment segment;
+    struct record *record;
+    int local, result;
+
+    if (sscanf(line, "%63s %" SCNx64 " %d %d %d %d", address, handle, &local, &world.size,
+               &world.node, &world.nodes) != 6)
+        return fail(TROUPE_LAUNCH, FRESH_VARIABLE "=%s is none of Troupe's", line);
+    result = fabric_segment_attach(address, &segment);
+    if (result == TROUPE_OK)
+        result = arena_view(segment.base, &world.arena);
+    if (result == TROUPE_OK) {
+        world.rank = (int)node_of(&world.arena)->ranks[local].rank;
+        result = world_join(&world, actor);
+    }
+    if (result == TROUPE_OK)
+        result = table_find(*actor, *handle, OBJECT_PROCESS, &record);
+    if (result == TROUPE_OK)
+        atomic_store(&process_of(record)->party, (*actor)->party);
+    return result;
+}
+
+void fresh_main(void)
+{
+    const char *line = getenv(FRESH_VARIABLE);
+    struct actor *actor;
+    uint64_t handle;
+    int status;
+
+    if (line == NULL)
+        return;
+    log_set_name("troupe[fresh]");
+    runtime_register();
+    job_stdio_attach(JOB_ROLE_RANK, -1);
+    if (fresh_join(line, &actor, &handle) != TROUPE_OK) {
+        log_error("%s", troupe_last_error());
+        exit(1);
+    }
+    unsetenv(FRESH_VARIABLE);
+    status = process_run(actor, handle, TROUPE_METHOD_SPAWN);
+    world_leave();
+    exit(status);
+}

@@ -1,0 +1,382 @@
+/* troupe_init and troupe_finalize: which process becomes what, and how the world ends. */
+#include "runtime/runtime.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "core/futex.h"
+#include "core/node.h"
+#include "core/service.h"
+#include "job/janitor.h"
+#include "job/run.h"
+#include "job/stdio.h"
+#include "job/supervise.h"
+#include "object/dict.h"
+#include "object/process.h"
+#include "object/queue.h"
+#include "runtime/attach.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORKERS_MOST 1000000
+
+/* The parent's and the keepers' own; constant after troupe_init. */
+static struct start start;
+static struct keeper *keeper;
+static struct janitor janitor;
+static bool has_janitor;
+static pid_t owner; /* the process that troupe_init returned in; a forked child is another */
+
+/* The parent ends this node, too. */
+static int end_handler(struct actor *actor, const struct request *request, bool last,
+                       struct answer *answer, struct bell **bell)
+{
+    (void)last, (void)answer, (void)bell;
+    node_state_set(actor, (enum node_state)request->words[0]);
+    return TROUPE_OK;
+}
+
+void runtime_register(void)
+{
+    service_register(SERVICE_NODE_END, end_handler);
+    process_register();
+    queue_register();
+    dict_register();
+    process_sync_output = job_stdio_sync;
+}
+
+/* ---- without a launcher -------------------------------------------------------------------- */
+
+static int cores(void)
+{
+    cpu_set_t allowed;
+
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
+static int workers_choose(const troupe_init_options *options, int *workers)
+{
+    const char *text = getenv("TROUPE_WORKERS");
+    long wanted = cores();
+
+    if (options != NULL && options->workers != 0) {
+        if (options->workers < 1 || options->workers > WORKERS_MOST)
+            return fail(TROUPE_BAD_ARGUMENT, "workers = %d; ask for 1 or more", options->workers);
+        wanted = options->workers;
+    } else if (text != NULL && !text_to_long(text, 1, WORKERS_MOST, &wanted))
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "TROUPE_WORKERS=%s is no number of workers; write TROUPE_WORKERS=4", text);
+    *workers = (int)wanted;
+    return TROUPE_OK;
+}
+
+/* The process a person started supervises the world it starts, and never returns. */
+static void supervise(char **argv, const troupe_init_options *options) __attribute__((noreturn));
+static void supervise(char **argv, const troupe_init_options *options)
+{
+    struct job_run run = { .command = argv };
+    int status = JOB_STATUS_USAGE;
+    int result = workers_choose(options, &run.ranks);
+
+    if (result == TROUPE_OK)
+        result = job_self_start(&run, &status);
+    if (result != TROUPE_OK)
+        log_error("%s", troupe_last_error());
+    exit(status);
+}
+
+/* ---- under a launcher ---------------------------------------------------------------------- */
+
+/* The keeper ends with the launcher, the rank with the keeper, whatever happens. */
+static void end_with(pid_t ancestor)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != ancestor)
+        _exit(1);
+}
+
+/* Signals that mpirun passes on to every process are the parent's; the others have no use for them
+ * unless the program installed a handler. */
+static void signals_leave_to_parent(void)
+{
+    static const int numbers[] = { SIGUSR1, SIGUSR2 };
+    struct sigaction action;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+            signal(numbers[i], SIG_IGN);
+}
+
+static void rank_become(int pipe_ends[2], pid_t ancestor) __attribute__((noreturn));
+static void rank_become(int pipe_ends[2], pid_t ancestor)
+{
+    static char name[32];
+
+    end_with(ancestor);
+    close(pipe_ends[0]);
+    if (has_janitor)
+        close(janitor.channel);
+    snprintf(name, sizeof name, "troupe[rank %d]", start.job.rank);
+    log_set_name(name);
+    signals_leave_to_parent();
+    job_stdio_attach(JOB_ROLE_RANK, start.job.rank);
+    if (topo_place_apply(&start.place) != TROUPE_OK)
+        log_warning("%s", troupe_last_error());
+    rank_main(&start, pipe_ends[1]);
+}
+
+static int rank_fork(pid_t *rank, int *report_end)
+{
+    int ends[2];
+    pid_t self = getpid();
+
+    if (pipe(ends) != 0)
+        return fail_errno(TROUPE_SYSTEM, "no pipe to the rank");
+    fflush(NULL);
+    *rank = fork();
+    if (*rank == 0)
+        rank_become(ends, self);
+    close(ends[1]);
+    *report_end = ends[0];
+    if (*rank > 0)
+        return TROUPE_OK;
+    close(ends[0]);
+    return fail_errno(TROUPE_SYSTEM, "no process for rank %d", start.job.rank);
+}
+
+/* Waits for the rank's word. A rank that ended without one leaves the others waiting in MPI: only
+ * an end with an error makes the launcher end them. */
+static int report_await(pid_t rank, int report_end, struct report *report)
+{
+    bool came = report_receive(report_end, report);
+    int status = 0;
+
+    close(report_end);
+    if (came && report->result == TROUPE_OK)
+        return TROUPE_OK;
+    waitpid(rank, &status, 0);
+    if (came)
+        return fail_text(report->result, report->sentence);
+    if (WIFSIGNALED(status))
+        fail(TROUPE_LAUNCH, "rank %d was ended by signal %d (%s) before the world stood",
+             start.job.rank, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        fail(TROUPE_LAUNCH,
+             "rank %d left with status %d before the world stood; MPI's own message "
+             "is above",
+             start.job.rank, WEXITSTATUS(status));
+    log_error("%s", troupe_last_error());
+    _exit(1);
+}
+
+/* Under a launcher of the user's nobody else cleans up after a kill. */
+static void janitor_hire(void)
+{
+    struct janitor_options options = { .output = -1, .error = -1, .awaited = getppid() };
+
+    if (start.job.local_rank > 0 || getenv("TROUPE_SUPERVISOR") != NULL)
+        return;
+    has_janitor = janitor_start(&options, &janitor) == TROUPE_OK;
+}
+
+static void keeper_main(void) __attribute__((noreturn));
+static void keeper_main(void)
+{
+    keeper_run(keeper);
+    keeper_close(keeper);
+    if (has_janitor)
+        janitor_dismiss(&janitor);
+    exit(0);
+}
+
+static void finalize_at_exit(void)
+{
+    if (getpid() == owner && world_here.role == WORLD_PARENT)
+        troupe_finalize(0);
+}
+
+static int world_enter_as(pid_t rank, const struct report *report, bool parent)
+{
+    int result = keeper_open(&start, report, rank, parent ? WORLD_PARENT : WORLD_KEEPER, &keeper);
+
+    if (result == TROUPE_OK && has_janitor)
+        janitor_note(&janitor, rank);
+    if (!parent && result == TROUPE_OK)
+        keeper_main();
+    if (result == TROUPE_OK)
+        result = keeper_run_beside(keeper);
+    if (result != TROUPE_OK) {
+        log_error("%s", troupe_last_error());
+        _exit(1); /* the rank waits for us; only an error makes the launcher end it */
+    }
+    owner = getpid();
+    atexit(finalize_at_exit);
+    return TROUPE_OK;
+}
+
+static int start_under_launcher(void)
+{
+    struct report report;
+    bool parent = start.job.rank == 0;
+    pid_t rank;
+    int report_end, result;
+
+    end_with(getppid());
+    job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);
+    log_set_name(parent ? "troupe" : "troupe[keeper]");
+    result = topo_place_compute(start.job.local_rank, start.job.local_size, NULL, &start.place);
+    if (result == TROUPE_OK) {
+        janitor_hire();
+        result = rank_fork(&rank, &report_end);
+    }
+    if (result != TROUPE_OK) {
+        log_error("%s", troupe_last_error());
+        _exit(1); /* before MPI_Init nobody waits for us: the launcher sees the error */
+    }
+    if (!parent)
+        signals_leave_to_parent();
+    topo_unbind();
+    result = report_await(rank, report_end, &report);
+    if (result != TROUPE_OK && parent)
+        log_error("%s", troupe_last_error());
+    if (result != TROUPE_OK && !parent)
+        exit(0); /* all ranks failed alike: the parent says why */
+    return result == TROUPE_OK ? world_enter_as(rank, &report, parent) : result;
+}
+
+int troupe_init_with(int *argc, char ***argv, const troupe_init_options *options)
+{
+    static bool called;
+    int result;
+
+    if (called)
+        return fail(TROUPE_ALREADY, "troupe_init was called before; call it once");
+    called = true;
+    start.argc = *argc;
+    start.argv = *argv;
+    start.arena_bytes = options != NULL ? options->arena_bytes : 0;
+    fresh_main();
+    result = job_place_detect(&start.job);
+    if (result != TROUPE_OK) {
+        log_error("%s", troupe_last_error());
+        return result;
+    }
+    if (!start.job.is_rank)
+        supervise(*argv, options);
+    runtime_register();
+    return start_under_launcher();
+}
+
+int troupe_init(int *argc, char ***argv)
+{
+    return troupe_init_with(argc, argv, NULL);
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+/* Waits until no process is left on any node. One that ends may have started others elsewhere, so
+ * the round is repeated until it finds nothing. Returns how many ranks were lost. */
+static uint64_t drain_all(struct actor *actor)
+{
+    struct request request = { .op = SERVICE_NODE_DRAIN };
+    struct answer answer;
+    uint64_t lost;
+
+    do {
+        process_drain(actor);
+        lost = 0;
+        for (int node = 0; node < world_here.nodes; node++) {
+            if (node == world_here.node ||
+                service_call(actor, node, &request, CLOCK_FOREVER, &answer) != TROUPE_OK)
+                continue;
+            lost += answer.words[0];
+            free(answer.data);
+        }
+    } while (process_unfinished(actor) > 0);
+    return lost + atomic_load(&node_of(&actor->arena)->lost);
+}
+
+static void others_end(struct actor *actor, enum node_state state)
+{
+    struct request request = { .op = SERVICE_NODE_END, .words = { state } };
+    struct answer answer;
+
+    for (int node = 0; node < world_here.nodes; node++)
+        if (node != world_here.node &&
+            service_call(actor, node, &request, BELL_NO_WAIT, &answer) == TROUPE_OK)
+            free(answer.data);
+}
+
+static int keepers_look(struct actor *actor, void *unused)
+{
+    const struct node *node = node_of(&actor->arena);
+
+    (void)unused;
+    for (uint32_t local = 0; local < node->local_size; local++)
+        if (atomic_load(&node->ranks[local].keeper_state) == KEEPER_READY)
+            return 0;
+    return 1;
+}
+
+static void world_end(struct actor *actor)
+{
+    /* MPI may be left by the regular way only if every rank is there to do so. */
+    enum node_state state = drain_all(actor) == 0 ? NODE_ENDING : NODE_ABORTED;
+
+    others_end(actor, state);
+    node_state_set(actor, state);
+    keeper_wait(keeper);
+    bell_await(actor, &node_of(&actor->arena)->bell, CLOCK_FOREVER, 0, keepers_look, NULL);
+}
+
+int troupe_finalize(int status)
+{
+    struct actor *actor;
+
+    if (world_here.role == WORLD_SPMD)
+        return attach_end(status);
+    if (world_here.role != WORLD_PARENT || getpid() != owner) {
+        if (world_here.role != WORLD_NONE)
+            log_error("troupe_finalize: only the process that troupe_init returned in may end the "
+                      "world");
+        return status;
+    }
+    job_stdio_sync();
+    if (world_enter(&actor) == TROUPE_OK)
+        world_end(actor);
+    keeper_close(keeper);
+    keeper = NULL;
+    if (has_janitor)
+        janitor_dismiss(&janitor);
+    has_janitor = false;
+    topo_place_free(&start.place);
+    return status;
+}
+
+int troupe_rank(void)
+{
+    return world_here.role == WORLD_NONE ? -1 : world_here.rank;
+}
+
+int troupe_world_size(void)
+{
+    return world_here.role == WORLD_NONE ? 0 : world_here.size;
+}
+
+int troupe_node(void)
+{
+    return world_here.role == WORLD_NONE ? -1 : world_here.node;
+}
+
+int troupe_world_nodes(void)
+{
+    return world_here.role == WORLD_NONE ? 0 : world_here.nodes;
+}

@@ -1,0 +1,334 @@
+/* The keeper: waits for its rank and for the fresh processes it starts, and tells the world their
+ * true ends. It never touches MPI or CUDA.
+ *
+ * What always holds: each child has a thread of its own that made it (the rank: the thread that
+ * called troupe_init) and, for the rank, one that waits for it; a fresh process dies with its thread,
+ * a rank with the keeper. The keeper leaves when the world has ended, its rank is gone and no fresh
+ * process is left. */
+#include "runtime/runtime.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "core/futex.h"
+#include "core/node.h"
+#include "core/recover.h"
+#include "object/process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KEEPER_STACK (256u << 10)
+#define RANK_GRACE_MS 5000 /* for a rank to leave a world that lost somebody */
+
+struct keeper {
+    const struct start *start;
+    struct fabric_segment segment;
+    struct actor *actor;
+    struct rank_record *seat;
+    struct node *node;
+    int local;
+    pid_t rank;
+    _Atomic bool rank_ended;
+    _Atomic int children; /* fresh processes */
+    pthread_t watcher, thread;
+    bool has_thread;
+};
+
+/* A fresh process and the thread that keeps it. */
+struct nurse {
+    struct keeper *keeper;
+    uint64_t handle;
+};
+
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1; /* the program waited for our child itself: its end is unknown */
+    return status;
+}
+
+/* Buries what the process left half done in the arena. */
+static void bury(struct actor *actor, uint32_t party)
+{
+    if (slots_bury(&actor->arena, party) > 0)
+        recover_all(actor);
+}
+
+/* A thread of ours takes no signal of the program's. */
+static int thread_start(pthread_t *thread, void *(*body)(void *), void *argument, bool detached)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int error;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, KEEPER_STACK);
+    if (detached)
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(thread, &attributes, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error == 0 ? TROUPE_OK
+                      : fail(TROUPE_SYSTEM, "no thread for a keeper: %s", strerror(error));
+}
+
+/* ---- the rank --------------------------------------------------------------------------- */
+
+static void loss_tell(const struct keeper *keeper, int status)
+{
+    const char *way = WIFSIGNALED(status) ? "was ended by signal" : "left with status";
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+
+    log_warning("rank %u, pid %d on %s %s %d%s%s%s; the world goes on with fewer ranks",
+                keeper->seat->rank, (int)keeper->rank, keeper->node->host, way, number,
+                WIFSIGNALED(status) ? " (" : "", WIFSIGNALED(status) ? strsignal(number) : "",
+                WIFSIGNALED(status) ? ")" : "");
+}
+
+/* A leader carries its node's service. Until another rank can take it over, the end of a leader in
+ * a world of several nodes ends the world. */
+static void leader_lost(const struct keeper *keeper)
+{
+    log_error("rank %u was the leader of node %u and served the other nodes: the world ends",
+              keeper->seat->rank, keeper->node->number);
+    _exit(1);
+}
+
+static void rank_end(struct keeper *keeper, struct actor *actor, int status)
+{
+    bool regular = atomic_load(&keeper->node->state) != NODE_RUNNING;
+
+    if (!regular || status != 0) {
+        bury(actor, atomic_load(&keeper->seat->party));
+        process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                          WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    }
+    if (!regular) {
+        atomic_fetch_add(&keeper->node->lost, 1);
+        loss_tell(keeper, status);
+        if (keeper->local == 0 && keeper->node->nodes > 1)
+            leader_lost(keeper);
+    } else if (status != 0 && atomic_load(&keeper->node->state) == NODE_ENDING) {
+        loss_tell(keeper, status);
+        node_state_set(actor, NODE_ABORTED);
+    }
+}
+
+static void *rank_watch(void *argument)
+{
+    struct keeper *keeper = argument;
+    struct actor *actor;
+    int status = wait_for(keeper->rank);
+
+    if (world_enter(&actor) == TROUPE_OK) {
+        rank_end(keeper, actor, status);
+        atomic_store(&keeper->rank_ended, true);
+        bell_ring(&actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
+    }
+    return NULL;
+}
+
+/* ---- fresh processes ---------------------------------------------------------------------- */
+
+static void fresh_end(struct actor *actor, uint64_t handle, int status)
+{
+    struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL };
+    struct record *record;
+
+    if (table_find(actor, handle, OBJECT_PROCESS, &record) == TROUPE_OK)
+        bury(actor, atomic_load(&process_of(record)->party));
+    if (WIFSIGNALED(status)) {
+        end.state = TROUPE_STATE_KILLED;
+        end.signal = WTERMSIG(status);
+    } else
+        end.exit_code = WEXITSTATUS(status);
+    process_finish(actor, handle, &end);
+}
+
+static void fresh_failed(struct actor *actor, uint64_t handle)
+{
+    struct process_end end = { TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
+
+    process_finish(actor, handle, &end);
+}
+
+static void *fresh_nurse(void *argument)
+{
+    struct nurse nurse = *(struct nurse *)argument;
+    struct keeper *keeper = nurse.keeper;
+    struct actor *actor;
+    pid_t child;
+
+    free(argument);
+    if (world_enter(&actor) == TROUPE_OK) {
+        child = fresh_start(keeper->start, keeper->segment.address, keeper->local, nurse.handle);
+        if (child > 0) {
+            process_running(actor, nurse.handle, (int)keeper->seat->rank, TROUPE_METHOD_SPAWN,
+                            (int)child);
+            fresh_end(actor, nurse.handle, wait_for(child));
+        } else
+            fresh_failed(actor, nurse.handle);
+    }
+    atomic_fetch_sub(&keeper->children, 1);
+    bell_ring(&keeper->actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
+    return NULL;
+}
+
+static void fresh_begin(struct keeper *keeper, uint64_t handle)
+{
+    struct nurse *nurse = malloc(sizeof *nurse);
+    pthread_t thread;
+    int result = TROUPE_OK;
+
+    if (nurse == NULL)
+        result = fail(TROUPE_NO_MEMORY, "no memory for a fresh process");
+    atomic_fetch_add(&keeper->children, 1);
+    if (result == TROUPE_OK) {
+        *nurse = (struct nurse){ keeper, handle };
+        result = thread_start(&thread, fresh_nurse, nurse, true);
+    }
+    if (result == TROUPE_OK)
+        return;
+    free(nurse);
+    atomic_fetch_sub(&keeper->children, 1);
+    fresh_failed(keeper->actor, handle);
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+enum { KEEPER_SPAWN = 1, KEEPER_LEAVE = 2, KEEPER_ABORT = 3 };
+
+static int keeper_look(struct actor *actor, void *context)
+{
+    struct keeper *keeper = context;
+    uint64_t state = atomic_load(&keeper->node->state);
+
+    (void)actor;
+    if (atomic_load(&keeper->seat->spawns.first) != 0)
+        return KEEPER_SPAWN;
+    if (state == NODE_RUNNING)
+        return 0;
+    if (atomic_load(&keeper->rank_ended) && atomic_load(&keeper->children) == 0)
+        return KEEPER_LEAVE;
+    return state == NODE_ABORTED ? KEEPER_ABORT : 0;
+}
+
+static int leave_look(struct actor *actor, void *context)
+{
+    int seen = keeper_look(actor, context);
+
+    return seen == KEEPER_ABORT ? 0 : seen;
+}
+
+/* The world lost somebody: a rank that waits for the lost one in MPI would wait for ever. */
+static int abort_await(struct keeper *keeper, struct actor *actor)
+{
+    int next = bell_await(actor, &keeper->seat->keeper_bell, clock_deadline(RANK_GRACE_MS), 0,
+                          leave_look, keeper);
+
+    if (next == 0 && !atomic_load(&keeper->rank_ended)) {
+        kill(keeper->rank, SIGKILL);
+        next = bell_await(actor, &keeper->seat->keeper_bell, CLOCK_FOREVER, 0, leave_look, keeper);
+    }
+    return next;
+}
+
+void keeper_run(struct keeper *keeper)
+{
+    struct actor *actor;
+    int next = 0;
+
+    if (world_enter(&actor) != TROUPE_OK)
+        return;
+    while (next != KEEPER_LEAVE) {
+        next = bell_await(actor, &keeper->seat->keeper_bell, CLOCK_FOREVER, 0, keeper_look, keeper);
+        if (next == KEEPER_ABORT)
+            next = abort_await(keeper, actor);
+        if (next == KEEPER_SPAWN)
+            fresh_begin(keeper, process_next_fresh(actor, keeper->local));
+    }
+    pthread_join(keeper->watcher, NULL);
+    atomic_store(&keeper->seat->keeper_state, KEEPER_DONE);
+    bell_ring(&actor->arena, &keeper->node->bell, FUTEX_ALL);
+}
+
+static void *run_body(void *argument)
+{
+    keeper_run(argument);
+    return NULL;
+}
+
+int keeper_run_beside(struct keeper *keeper)
+{
+    int result = thread_start(&keeper->thread, run_body, keeper, false);
+
+    keeper->has_thread = result == TROUPE_OK;
+    return result;
+}
+
+void keeper_wait(struct keeper *keeper)
+{
+    if (keeper->has_thread)
+        pthread_join(keeper->thread, NULL);
+    keeper->has_thread = false;
+}
+
+int keeper_open(const struct start *start, const struct report *report, pid_t rank,
+                enum world_role role, struct keeper **keeper)
+{
+    struct world world = { .role = role,
+                           .rank = -1,
+                           .size = report->place.size,
+                           .node = report->place.node,
+                           .nodes = report->place.nodes };
+    struct keeper *made = calloc(1, sizeof *made);
+    int result;
+
+    if (made == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a keeper");
+    result = fabric_segment_attach(report->address, &made->segment);
+    if (result != TROUPE_OK)
+        goto no_segment;
+    result = arena_view(made->segment.base, &world.arena);
+    if (result == TROUPE_OK)
+        result = world_join(&world, &made->actor);
+    if (result != TROUPE_OK)
+        goto no_world;
+    made->start = start;
+    made->rank = rank;
+    made->local = report->place.local_rank;
+    made->node = node_of(&world.arena);
+    made->seat = &made->node->ranks[made->local];
+    result = thread_start(&made->watcher, rank_watch, made, false);
+    if (result != TROUPE_OK)
+        goto no_thread;
+    atomic_store(&made->seat->keeper_state, KEEPER_READY);
+    *keeper = made;
+    return TROUPE_OK;
+
+no_thread:
+    world_leave();
+no_world:
+    fabric_segment_detach(&made->segment);
+no_segment:
+    free(made);
+    return result;
+}
+
+void keeper_close(struct keeper *keeper)
+{
+    world_leave();
+    fabric_segment_detach(&keeper->segment);
+    free(keeper);
+}

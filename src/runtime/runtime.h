@@ -1,0 +1,73 @@
+/* The parts of the runtime: who does what between troupe_init and the last process's end.
+ *
+ * mpirun starts a keeper, the keeper forks the rank before MPI_Init, and rank 0's keeper is the
+ * parent. The rank makes the world with the other ranks and reports its arena to the keeper. */
+#ifndef TROUPE_RUNTIME_RUNTIME_H
+#define TROUPE_RUNTIME_RUNTIME_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/world.h"
+#include "fabric/fabric.h"
+#include "job/place.h"
+#include "runtime/report.h"
+#include "topo/place.h"
+#include "troupe/troupe.h"
+
+/* What a process that a launcher started knows before the world stands. */
+struct start {
+    struct job_place job;
+    struct topo_place place;
+    uint64_t arena_bytes; /* 0: by the environment and the machine */
+    int argc;
+    char **argv;
+};
+
+/* ---- rank.c: the rank ------------------------------------------------------------------- */
+
+/* Makes the world together with the other ranks: MPI, the arena, the node's record; joins it in the
+ * role. All ranks return the same result. report is filled either way. */
+int rank_world_make(const struct start *start, enum world_role role, struct report *report,
+                    struct fabric_segment *segment, struct actor **actor);
+
+/* Starts and ends the leader's service thread; nothing on other ranks and in a world of one node. */
+int rank_service_start(void);
+void rank_service_end(void);
+
+/* The whole life of a rank in its own process: never returns. */
+void rank_main(const struct start *start, int pipe) __attribute__((noreturn));
+
+/* ---- keeper.c: rank's watcher and fresh processes' parent ------------------------------- */
+
+struct keeper;
+
+/* Joins the world that the rank reported, as keeper or parent, and watches the rank. */
+int keeper_open(const struct start *start, const struct report *report, pid_t rank,
+                enum world_role role, struct keeper **keeper);
+
+/* Starts fresh processes and waits for ends, until the world has ended and the rank with it. */
+void keeper_run(struct keeper *keeper);
+
+/* The same in a thread; keeper_wait returns when it is over. */
+int keeper_run_beside(struct keeper *keeper);
+void keeper_wait(struct keeper *keeper);
+
+/* Leaves the world and frees what keeper_open took. */
+void keeper_close(struct keeper *keeper);
+
+/* ---- fresh.c: processes of their own (method spawn) --------------------------------------- */
+
+/* Forks and executes this program for one process. Returns its pid, or -1 with the sentence. The
+ * calling thread must live as long as the child, which dies with it. */
+pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle);
+
+/* In a process that fresh_start made: runs the process and exits; returns in any other. */
+void fresh_main(void);
+
+/* ---- init.c ------------------------------------------------------------------------------ */
+
+/* Registers every object's handlers and recovery: the one table of the house. */
+void runtime_register(void);
+
+#endif
