@@ -4,18 +4,25 @@
 
 setup_file()
 {
-    export CMAKE_GENERATOR=Ninja PREFIX=$BATS_FILE_TMPDIR/moved/here
-    cmake --install "$TROUPE_BUILD" --prefix "$BATS_FILE_TMPDIR/first" >/dev/null
+    PLACE=$(mktemp -d)
+    export PLACE CMAKE_GENERATOR=Ninja PREFIX=$PLACE/moved/here
+    cmake --install "$TROUPE_BUILD" --prefix "$PLACE/first" >/dev/null
     mkdir -p "$(dirname "$PREFIX")"
-    mv "$BATS_FILE_TMPDIR/first" "$PREFIX"
+    mv "$PLACE/first" "$PREFIX"
     use "$PREFIX"
+}
+
+teardown_file()
+{
+    rm -rf "$PLACE"
 }
 
 setup()
 {
     outside=$BATS_TEST_DIRNAME/outside
     strict=(-Wall -Wextra -Wpedantic -Werror)
-    cd "$BATS_TEST_TMPDIR" || return 1
+    here=$(mktemp -d "$PLACE/test.XXXXXX")
+    cd "$here" || return 1
 }
 
 # use PREFIX: what a user would export for an installation of his own.
@@ -107,7 +114,7 @@ works()
 }
 
 @test "nothing installed remembers the build or the first place" {
-    run grep -rlF -e "$TROUPE_BUILD/" -e "$BATS_FILE_TMPDIR/first" --include='*.cmake' \
+    run grep -rlF -e "$TROUPE_BUILD/" -e "$PLACE/first" --include='*.cmake' \
         --include='*.pc' --include='*.h' --include='*.1' --include='*.3' "$PREFIX"
     [ -z "$output" ]
     find "$PREFIX" -type f \( -name 'libtroupe.so*' -o -path '*/bin/*' -o -path '*/libexec/*' \) \
@@ -126,9 +133,9 @@ works()
     command -v man >/dev/null || skip "man is not here"
     cd "$PREFIX/share/man"
     for page in man?/*; do
-        LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>"$BATS_TEST_TMPDIR/warnings" \
+        LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>"$here/warnings" \
             >/dev/null
-        [ ! -s "$BATS_TEST_TMPDIR/warnings" ]
+        [ ! -s "$here/warnings" ]
     done
 }
 

@@ -4,14 +4,20 @@
 
 setup()
 {
-    machine=$BATS_TEST_TMPDIR/machine
-    calls=$BATS_TEST_TMPDIR/calls
-    mkdir "$machine" "$BATS_TEST_TMPDIR/tree"
+    place=$(mktemp -d)
+    machine=$place/machine
+    calls=$place/calls
+    mkdir "$machine" "$place/tree"
     for tool in bash env awk grep tail mkdir dirname cat; do
         ln -s "$(command -v $tool)" "$machine/$tool"
     done
     offer id 'echo 1000'
     : >"$calls"
+}
+
+teardown()
+{
+    rm -rf "$place"
 }
 
 # offer NAME BODY: puts a command onto the machine.
@@ -24,7 +30,7 @@ offer()
 # offer_apt: a Debian on which nothing is installed; installing makes the packages be there.
 offer_apt()
 {
-    offer dpkg-query "grep -qx \"\${!#}\" $BATS_TEST_TMPDIR/installed 2>/dev/null && echo -n installed"
+    offer dpkg-query "grep -qx \"\${!#}\" $place/installed 2>/dev/null && echo -n installed"
     offer apt-get "echo \"\$*\" >>$calls
         case \"\$*\" in
         *--print-uris*)
@@ -32,7 +38,7 @@ offer_apt()
             echo 'After this operation, 45.6 MB of additional disk space will be used.'
             echo \"'http://there/one.deb' one.deb 1500000 SHA256:00\"
             echo \"'http://there/two.deb' two.deb 2500000 SHA256:00\" ;;
-        *install*) printf '%s\n' \"\$@\" >>$BATS_TEST_TMPDIR/installed ;;
+        *install*) printf '%s\n' \"\$@\" >>$place/installed ;;
         esac"
 }
 
@@ -40,7 +46,7 @@ offer_apt()
 prepare()
 {
     run "$machine/env" -i PATH="$machine" "$machine/bash" -c \
-        "cd $BATS_TEST_TMPDIR/tree && . $TROUPE_SOURCE/launch/prepare.sh && prepare_packages $*" \
+        "cd $place/tree && . $TROUPE_SOURCE/launch/prepare.sh && prepare_packages $*" \
         </dev/null
     printf '%s\n' "$output"
 }
@@ -51,7 +57,7 @@ prepare()
     [[ ${lines[0]} == "This system has no apt-get"* ]]
     [ "${lines[1]}" = "  cmake libhwloc-dev" ]
     [ "${lines[2]}" = "Nothing was changed." ]
-    [ -z "$(ls "$BATS_TEST_TMPDIR/tree")" ]
+    [ -z "$(ls "$place/tree")" ]
 }
 
 @test "without root and sudo it lists the packages and calls no apt-get" {

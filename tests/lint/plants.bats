@@ -4,13 +4,19 @@
 
 setup()
 {
-    tree=$BATS_TEST_TMPDIR/tree
+    place=$(mktemp -d)
+    tree=$place/tree
     mkdir -p "$tree/tests"
     for folder in src launch kernels docs tests/lint; do
         [ ! -e "$TROUPE_SOURCE/$folder" ] || cp -r "$TROUPE_SOURCE/$folder" "$tree/$folder"
     done
     cp "$TROUPE_SOURCE/.clang-format" "$tree"
     mkdir -p "$tree/src/wire" "$tree/src/object" "$tree/kernels" "$tree/launch"
+}
+
+teardown()
+{
+    rm -rf "$place"
 }
 
 # plant FILE LINE: the line goes to the end of a file, which may be new.
