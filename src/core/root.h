@@ -2,7 +2,7 @@
 #ifndef TROUPE_CORE_ROOT_H
 #define TROUPE_CORE_ROOT_H
 
-enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1 };
+enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1, ROOT_DICT_LOCKS = 2 };
 
 /* The kinds of work that recovery resumes, see recover.h. */
 enum resume_kind { RESUME_PROCESS_START = 1, RESUME_QUEUE_END = 2, RESUME_DICT_END = 3 };

@@ -1,0 +1,209 @@
+/* Reading a share without locks.
+ *
+ * A look finds the bucket by the state, reads its version, and looks at the state again: if the
+ * bucket is still the hash's, a later split changes the version. What it then reads may be anything,
+ * for blocks are used again: so offsets and sizes are checked against what is committed, which never
+ * shrinks. In the end version, handle and state are compared. The orders are told in dict_share.h.
+ */
+#include "object/dict_read.h"
+
+#define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
+
+/* The place of bytes that may be read, or NULL. All blocks begin on a line. */
+static const void *readable(const struct arena *arena, uint64_t offset, uint64_t bytes)
+{
+    const struct arena_header *header = arena->header;
+    uint64_t end = header->heap +
+                   (atomic_load_explicit(&header->spans_ready, memory_order_acquire) << SPAN_SHIFT);
+
+    if (offset < header->heap || offset % ARENA_LINE != 0 || offset > end || end - offset < bytes)
+        return NULL;
+    return arena_at(arena, offset);
+}
+
+static uint64_t word_at(const struct arena *arena, uint64_t block, uint64_t index)
+{
+    const _Atomic uint64_t *words = readable(arena, block, (index + 1) * sizeof(uint64_t));
+
+    return words != NULL ? atomic_load_explicit(&words[index], memory_order_acquire) : 0;
+}
+
+static const struct bucket *bucket_find(const struct share *share, uint64_t index)
+{
+    const struct arena *arena = &share->actor->arena;
+    uint64_t chunk = index / DICT_CHUNK, place;
+    uint32_t page = dict_page_of(chunk);
+    const struct bucket *buckets;
+
+    if (page >= DICT_PAGES)
+        return NULL;
+    place = atomic_load_explicit(&share->dict->pages[page], memory_order_acquire);
+    place = word_at(arena, place, chunk - dict_page_first(page));
+    buckets = readable(arena, place, DICT_CHUNK * sizeof *buckets);
+    return buckets != NULL ? &buckets[index % DICT_CHUNK] : NULL;
+}
+
+static bool reading_open(const struct share *share, uint64_t state, uint64_t hash,
+                         struct reading *reading)
+{
+    uint64_t index = dict_index(state, hash);
+
+    reading->share = share;
+    reading->bucket = bucket_find(share, index);
+    if (reading->bucket == NULL)
+        return false;
+    reading->version = atomic_load_explicit(&reading->bucket->version, memory_order_acquire);
+    reading->buckets = atomic_load_explicit(&share->dict->state, memory_order_acquire);
+    if (reading->version % 2 != 0 || !dict_lives(reading->buckets) ||
+        dict_index(reading->buckets, hash) != index)
+        return false;
+    reading->more = atomic_load_explicit(&reading->bucket->more, memory_order_acquire);
+    return true;
+}
+
+bool reading_holds(const struct reading *reading)
+{
+    const struct share *share = reading->share;
+
+    return atomic_load_explicit(&reading->bucket->version, memory_order_acquire) ==
+               reading->version &&
+           dict_lives(atomic_load_explicit(&share->dict->state, memory_order_acquire)) &&
+           atomic_load_explicit(&share->record->handle, memory_order_acquire) == share->handle;
+}
+
+uint64_t reading_cell(const struct reading *reading, uint32_t at)
+{
+    if (at < DICT_INLINE)
+        return atomic_load_explicit(&reading->bucket->cells[at], memory_order_acquire);
+    return word_at(&reading->share->actor->arena, more_cells(reading->more), at - DICT_INLINE);
+}
+
+const struct entry *reading_entry(const struct reading *reading, uint64_t cell, uint64_t *sizes)
+{
+    const struct arena *arena = &reading->share->actor->arena;
+    uint64_t offset = cell_entry(cell);
+    const struct entry *entry = readable(arena, offset, ENTRY_HEADER);
+
+    if (entry == NULL)
+        return NULL;
+    *sizes = atomic_load_explicit(&entry->sizes, memory_order_acquire);
+    return readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
+}
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Under the lock a look is whole at once, unless the dict ends meanwhile. */
+static int look_locked(const struct share *share, uint64_t hash, dict_look_at look, void *context)
+{
+    struct reading reading;
+    struct lock *lock;
+    uint64_t index, state;
+    int result = dict_hold(share, hash, &index, &lock);
+
+    if (result != TROUPE_OK)
+        return result;
+    result = LOOK_AGAIN;
+    state = atomic_load_explicit(&share->dict->state, memory_order_acquire);
+    if (dict_lives(state) && reading_open(share, state, hash, &reading))
+        result = look(&reading, context);
+    if (!dict_lives(atomic_load_explicit(&share->dict->state, memory_order_acquire)))
+        result = LOOK_AGAIN;
+    lock_give(share->actor, lock);
+    return result != LOOK_AGAIN ? result : dict_gone(share);
+}
+
+int dict_look(const struct share *share, uint64_t hash, dict_look_at look, void *context)
+{
+    struct reading reading;
+
+    for (int i = 0; i < LOOKS; i++) {
+        uint64_t state = atomic_load_explicit(&share->dict->state, memory_order_acquire);
+
+        if (!dict_lives(state))
+            return dict_gone(share);
+        if (reading_open(share, state, hash, &reading)) {
+            int result = look(&reading, context);
+
+            if (result != LOOK_AGAIN && reading_holds(&reading))
+                return result;
+        }
+        pause_briefly();
+    }
+    return look_locked(share, hash, look, context);
+}
+
+/* ---- get -------------------------------------------------------------------------------- */
+
+struct get {
+    const struct dict_key *key;
+    struct dict_buffer *value;
+};
+
+/* The caller's buffer is touched only once the entry is known to be the key's. */
+static int value_copy(const struct reading *reading, const struct entry *entry, uint64_t sizes,
+                      const struct get *get)
+{
+    get->value->size = sizes_value(sizes);
+    if (get->value->size > get->value->capacity)
+        return TROUPE_TOO_LONG;
+    if (!reading_holds(reading))
+        return LOOK_AGAIN;
+    words_load(get->value->data, entry->words + words_for(get->key->size), get->value->size);
+    return TROUPE_OK;
+}
+
+static int get_look(const struct reading *reading, void *context)
+{
+    const struct get *get = context;
+    const struct dict_key *key = get->key;
+    uint32_t count = more_count(reading->more);
+
+    for (uint32_t at = 0; at < count; at++) {
+        uint64_t cell = reading_cell(reading, at), sizes;
+        const struct entry *entry;
+
+        if (cell >> DICT_OFFSET_BITS != cell_tag(key->hash))
+            continue;
+        entry = reading_entry(reading, cell, &sizes);
+        if (entry == NULL)
+            return LOOK_AGAIN;
+        if (atomic_load_explicit(&entry->hash, memory_order_acquire) == key->hash &&
+            sizes_key(sizes) == key->size && words_equal(entry->words, key->data, key->size))
+            return value_copy(reading, entry, sizes, get);
+    }
+    return TROUPE_NOT_FOUND;
+}
+
+int dict_share_get(const struct share *share, const struct dict_key *key, struct dict_buffer *value)
+{
+    struct get get = { key, value };
+
+    return dict_look(share, key->hash, get_look, &get);
+}
+
+/* ---- size ------------------------------------------------------------------------------- */
+
+/* Entries may be counted in under one stripe and, after a split, out under another: the sum alone
+ * means something. Taken while others write it may miss what came in under a stripe read before, and
+ * see it go. */
+int dict_share_size(const struct share *share, uint64_t *entries)
+{
+    uint64_t place = atomic_load_explicit(&share->dict->counts, memory_order_acquire), sum = 0;
+    const _Atomic uint64_t *counts =
+        readable(&share->actor->arena, place, DICT_STRIPES * sizeof(uint64_t));
+
+    for (uint32_t stripe = 0; counts != NULL && stripe < DICT_STRIPES; stripe++)
+        sum += atomic_load_explicit(&counts[stripe], memory_order_acquire);
+    if (!dict_lives(atomic_load_explicit(&share->dict->state, memory_order_acquire)) ||
+        atomic_load_explicit(&share->record->handle, memory_order_acquire) != share->handle)
+        return dict_gone(share);
+    *entries = (int64_t)sum > 0 ? sum : 0;
+    return TROUPE_OK;
+}

@@ -1,0 +1,351 @@
+/* Changing a share: set and delete.
+ *
+ * Blocks are made before the bucket is locked. If the bucket turns out to need another block of
+ * cells, the lock is given back while that is made, and the bucket is looked at afresh. Under the
+ * lock there is one search and one transaction. */
+#include "object/dict_share.h"
+
+#include "base/error.h"
+#include "core/tx.h"
+
+#define CELLS_AHEAD 8u /* room that a new block of cells has beyond what is needed now */
+
+/* A bucket whose stripe the actor has locked. */
+struct held {
+    const struct share *share;
+    struct bucket *bucket;
+    struct lock *lock;
+    _Atomic uint64_t *count; /* of the stripe's entries */
+    uint64_t version, more;
+    uint32_t entries;
+};
+
+static void held_view(const struct share *share, uint64_t index, struct lock *lock,
+                      struct held *held)
+{
+    uint64_t counts = atomic_load_explicit(&share->dict->counts, memory_order_acquire);
+
+    held->share = share;
+    held->bucket = dict_bucket(share, index);
+    held->lock = lock;
+    held->count = (_Atomic uint64_t *)arena_at(&share->actor->arena, counts) + index % DICT_STRIPES;
+    held->version = atomic_load_explicit(&held->bucket->version, memory_order_relaxed);
+    held->more = atomic_load_explicit(&held->bucket->more, memory_order_relaxed);
+    held->entries = more_count(held->more);
+}
+
+static int held_take(const struct share *share, uint64_t hash, struct held *held)
+{
+    struct lock *lock;
+    uint64_t index;
+    int result = dict_hold(share, hash, &index, &lock);
+
+    if (result == TROUPE_OK)
+        held_view(share, index, lock, held);
+    return result;
+}
+
+static void held_give(struct held *held)
+{
+    lock_give(held->share->actor, held->lock);
+}
+
+static _Atomic uint64_t *held_cell(const struct held *held, uint32_t at)
+{
+    if (at < DICT_INLINE)
+        return &held->bucket->cells[at];
+    return (_Atomic uint64_t *)arena_at(&held->share->actor->arena, more_cells(held->more)) +
+           (at - DICT_INLINE);
+}
+
+static struct entry *held_entry(const struct held *held, uint64_t cell)
+{
+    return arena_at(&held->share->actor->arena, cell_entry(cell));
+}
+
+static uint64_t held_load(const struct held *held, uint32_t at)
+{
+    return atomic_load_explicit(held_cell(held, at), memory_order_relaxed);
+}
+
+/* Whether the cell leads to an entry of this very hash. */
+static bool cell_matches(const struct held *held, uint64_t cell, uint64_t hash)
+{
+    return cell >> DICT_OFFSET_BITS == cell_tag(hash) &&
+           atomic_load_explicit(&held_entry(held, cell)->hash, memory_order_relaxed) == hash;
+}
+
+/* The key's place among the cells, or the number of them. */
+static uint32_t held_find(const struct held *held, const struct dict_key *key)
+{
+    uint32_t at;
+
+    for (at = 0; at < held->entries; at++) {
+        uint64_t cell = held_load(held, at);
+        struct entry *entry = held_entry(held, cell);
+
+        if (cell_matches(held, cell, key->hash) &&
+            sizes_key(atomic_load_explicit(&entry->sizes, memory_order_relaxed)) == key->size &&
+            words_equal(entry->words, key->data, key->size))
+            break;
+    }
+    return at;
+}
+
+/* ---- transactions ----------------------------------------------------------------------- */
+
+static void change_begin(struct held *held)
+{
+    tx_write(held->share->actor, &held->bucket->version, held->version + 1);
+}
+
+static void change_end(struct held *held)
+{
+    tx_write(held->share->actor, &held->bucket->version, held->version + 2);
+    tx_commit(held->share->actor);
+    held_give(held);
+}
+
+static void count_add(struct held *held, int64_t entries)
+{
+    tx_write(held->share->actor, held->count,
+             atomic_load_explicit(held->count, memory_order_relaxed) + (uint64_t)entries);
+}
+
+/* ---- set -------------------------------------------------------------------------------- */
+
+static int entry_make(struct actor *actor, const struct dict_key *key, const void *value,
+                      size_t size, uint64_t *offset)
+{
+    struct entry *entry;
+    int result;
+
+    if (size > ENTRY_VALUE_MAX)
+        return fail(TROUPE_FULL, "dict: a value of %zu bytes is more than any arena holds", size);
+    result = tx_alloc(actor, entry_bytes(key->size, size), offset);
+    if (result != TROUPE_OK)
+        return result;
+    entry = arena_at(&actor->arena, *offset);
+    atomic_store_explicit(&entry->hash, key->hash, memory_order_release);
+    atomic_store_explicit(&entry->sizes, sizes_make(key->size, 0, size), memory_order_release);
+    words_store(entry->words, key->data, key->size);
+    words_store(entry->words + words_for(key->size), value, size);
+    return TROUPE_OK;
+}
+
+/* Gives an entry that is still private its place among those of the same hash. */
+static void entry_order(const struct held *held, uint64_t offset, uint64_t order)
+{
+    struct entry *entry = arena_at(&held->share->actor->arena, offset);
+    uint64_t sizes = atomic_load_explicit(&entry->sizes, memory_order_relaxed);
+
+    atomic_store_explicit(&entry->sizes, sizes | order << ENTRY_VALUE_BITS, memory_order_release);
+}
+
+static bool order_taken(const struct held *held, uint64_t hash, uint64_t order)
+{
+    for (uint32_t at = 0; at < held->entries; at++) {
+        uint64_t cell = held_load(held, at);
+
+        if (cell_matches(held, cell, hash) &&
+            sizes_order(atomic_load_explicit(&held_entry(held, cell)->sizes,
+                                             memory_order_relaxed)) == order)
+            return true;
+    }
+    return false;
+}
+
+/* The least order that no entry of this hash has: all but always the first that is tried.
+ * ENTRY_ORDERS when all are in use. */
+static uint64_t order_find(const struct held *held, uint64_t hash)
+{
+    uint64_t order = 0;
+
+    while (order < ENTRY_ORDERS && order_taken(held, hash, order))
+        order++;
+    return order;
+}
+
+static void entry_replace(struct held *held, uint32_t at, uint64_t offset, uint64_t hash)
+{
+    uint64_t old = cell_entry(held_load(held, at));
+    uint64_t sizes = atomic_load_explicit(&held_entry(held, old)->sizes, memory_order_relaxed);
+
+    entry_order(held, offset, sizes_order(sizes));
+    change_begin(held);
+    tx_write(held->share->actor, held_cell(held, at), cell_make(hash, offset));
+    tx_retire(held->share->actor, old);
+    change_end(held);
+}
+
+/* Bytes of the block of cells that one more entry needs; 0 when there is room as it is. */
+static uint64_t cells_needed(const struct held *held)
+{
+    uint64_t cells = more_cells(held->more), outside;
+
+    if (held->entries < DICT_INLINE)
+        return 0;
+    outside = held->entries - DICT_INLINE;
+    if (cells != 0 &&
+        (outside + 1) * sizeof(uint64_t) <= heap_block_bytes(&held->share->actor->arena, cells))
+        return 0;
+    return (outside + CELLS_AHEAD) * sizeof(uint64_t);
+}
+
+/* Moves the cells outside the bucket to a new block, as part of the transaction. */
+static void cells_move(struct held *held, uint64_t block)
+{
+    struct actor *actor = held->share->actor;
+    uint64_t old = more_cells(held->more);
+    _Atomic uint64_t *to = arena_at(&actor->arena, block);
+
+    for (uint32_t at = DICT_INLINE; at < held->entries; at++)
+        atomic_store_explicit(&to[at - DICT_INLINE], held_load(held, at), memory_order_release);
+    if (old != 0)
+        tx_retire(actor, old);
+    held->more = more_make(held->entries, block);
+}
+
+static void entry_insert(struct held *held, uint64_t offset, uint64_t hash, uint64_t block)
+{
+    struct actor *actor = held->share->actor;
+
+    change_begin(held);
+    if (block != 0)
+        cells_move(held, block);
+    tx_write(actor, held_cell(held, held->entries), cell_make(hash, offset));
+    tx_write(actor, &held->bucket->more, more_make(held->entries + 1, more_cells(held->more)));
+    count_add(held, 1);
+    change_end(held);
+}
+
+/* What keeps a new key out of a bucket for good. */
+static int refuse(const struct held *held, uint64_t order)
+{
+    if (order == ENTRY_ORDERS)
+        return fail(TROUPE_FULL, "dict: %u keys with one and the same 64-bit hash are the most",
+                    ENTRY_ORDERS);
+    if (held->entries == DICT_COUNT_MAX)
+        return fail(TROUPE_FULL,
+                    "dict: a bucket holds %u entries and could not be split, for the "
+                    "arena has no room; free entries or use a larger arena (TROUPE_ARENA)",
+                    DICT_COUNT_MAX);
+    return TROUPE_OK;
+}
+
+/* An entry on its way into a bucket. */
+struct linking {
+    uint64_t offset;
+    uint64_t spare;       /* a block of cells made ahead; 0: none */
+    uint64_t spare_bytes; /* what the last look asked for */
+    bool crowded;         /* the bucket has outgrown its own cells by this entry */
+};
+
+static void spare_drop(struct actor *actor, struct linking *linking)
+{
+    if (linking->spare != 0)
+        heap_release(actor, linking->spare);
+    linking->spare = 0;
+}
+
+/* Adds the entry to a bucket without its key, or asks for a spare (LINK_WANTS) if there is no room
+ * in its cells. */
+#define LINK_WANTS 1
+static int link_new(struct held *held, const struct dict_key *key, struct linking *linking)
+{
+    uint64_t order = order_find(held, key->hash), needed = cells_needed(held);
+    int result = refuse(held, order);
+
+    if (result == TROUPE_OK && needed > 0 &&
+        (linking->spare == 0 || needed > linking->spare_bytes)) {
+        linking->spare_bytes = needed;
+        result = LINK_WANTS;
+    }
+    if (result != TROUPE_OK) {
+        held_give(held);
+        return result;
+    }
+    if (needed == 0)
+        spare_drop(held->share->actor, linking);
+    linking->crowded = held->entries >= DICT_INLINE;
+    entry_order(held, linking->offset, order);
+    entry_insert(held, linking->offset, key->hash, linking->spare);
+    return TROUPE_OK;
+}
+
+/* One look at the key's bucket, which it gives back. */
+static int link_try(const struct share *share, const struct dict_key *key, struct linking *linking)
+{
+    struct held held;
+    uint32_t at;
+    int result = held_take(share, key->hash, &held);
+
+    if (result != TROUPE_OK)
+        return result;
+    at = held_find(&held, key);
+    if (at == held.entries)
+        return link_new(&held, key, linking);
+    spare_drop(share->actor, linking);
+    entry_replace(&held, at, linking->offset, key->hash);
+    return TROUPE_OK;
+}
+
+int dict_share_set(const struct share *share, const struct dict_key *key, const void *value,
+                   size_t size)
+{
+    struct linking linking = { 0 };
+    int result = entry_make(share->actor, key, value, size, &linking.offset);
+
+    if (result == TROUPE_OK)
+        result = link_try(share, key, &linking);
+    while (result == LINK_WANTS) {
+        spare_drop(share->actor, &linking);
+        result = tx_alloc(share->actor, linking.spare_bytes, &linking.spare);
+        if (result == TROUPE_OK)
+            result = link_try(share, key, &linking);
+    }
+    if (result != TROUPE_OK)
+        tx_abort(share->actor);
+    else if (linking.crowded)
+        dict_grow(share);
+    return result;
+}
+
+/* ---- delete ----------------------------------------------------------------------------- */
+
+/* The last cell takes the place of the one that goes. */
+static void entry_remove(struct held *held, uint32_t at)
+{
+    struct actor *actor = held->share->actor;
+    uint32_t last = held->entries - 1;
+    uint64_t cells = more_cells(held->more), old = cell_entry(held_load(held, at));
+
+    change_begin(held);
+    if (at != last)
+        tx_write(actor, held_cell(held, at), held_load(held, last));
+    if (last <= DICT_INLINE && cells != 0) {
+        tx_retire(actor, cells);
+        cells = 0;
+    }
+    tx_retire(actor, old);
+    tx_write(actor, &held->bucket->more, more_make(last, cells));
+    count_add(held, -1);
+    change_end(held);
+}
+
+int dict_share_delete(const struct share *share, const struct dict_key *key)
+{
+    struct held held;
+    uint32_t at;
+    int result = held_take(share, key->hash, &held);
+
+    if (result != TROUPE_OK)
+        return result;
+    at = held_find(&held, key);
+    if (at == held.entries) {
+        held_give(&held);
+        return TROUPE_NOT_FOUND;
+    }
+    entry_remove(&held, at);
+    return TROUPE_OK;
+}
