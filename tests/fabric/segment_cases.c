@@ -35,7 +35,9 @@ static void outsider_run(int address_pipe)
     ssize_t size = read(address_pipe, address, sizeof address - 1);
     unsigned found;
 
-    if (size <= 0 || fabric_segment_attach(address, &segment) != TROUPE_OK) {
+    if (size <= 0) /* not the leader's: it is told nothing */
+        _exit(1);
+    if (fabric_segment_attach(address, &segment) != TROUPE_OK) {
         fprintf(stderr, "outsider: \"%s\": %s\n", address, troupe_last_error());
         _exit(1);
     }
