@@ -143,6 +143,8 @@ static int describe_from_file(hwloc_obj_t object, struct machine *machine)
         result = info_text(object, INFO_MODEL, &gpu->name);
     if (result == TROUPE_OK)
         result = info_text(object, "PCIDevice", &gpu->name);
+    if (result == TROUPE_OK)
+        result = text_copy(object->name, &gpu->name);
     for (unsigned i = 0; i < object->infos_count && result == TROUPE_OK; i++)
         if (strcmp(object->infos[i].name, INFO_INSTANCE) == 0)
             result = instance_add(object, object->infos[i].value, "MIG instance", machine);

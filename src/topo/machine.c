@@ -16,7 +16,8 @@
 #define MACHINE_PATH 512
 #define MACHINE_HOST 256
 #define SLIT_MOST                                                                                  \
-    (MACHINE_FARTHEST - MACHINE_OTHER_PACKAGE) /* so that the firmware's distance orders within a  \
+    (MACHINE_FARTHEST -                                                                            \
+     MACHINE_OTHER_PACKAGE) /* so that the firmware's distance orders within a  \
                                                   level, never across */
 #define SLIT_LOCAL 10U
 

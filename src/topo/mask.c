@@ -221,19 +221,23 @@ static bool hides_all(const char *value)
 static void order_note(struct reader *reader)
 {
     const struct machine_gpu *gpus = reader->machine->gpus;
-    const char *order = reader->given->order;
+    const char *order = reader->given->order, *first = NULL;
 
     if (!reader->indexed || (order != NULL && strcmp(order, MASK_ORDER_PCI) == 0))
         return;
-    for (size_t i = 1; i < reader->machine->gpus_count; i++)
-        if (gpus[i].name != NULL && gpus[0].name != NULL &&
-            strcmp(gpus[i].name, gpus[0].name) != 0) {
-            text_append(&reader->note,
-                        "%sthe GPUs differ (%s, %s), so CUDA may number them by speed; Troupe "
-                        "counts in PCI order: set " MASK_ORDER_VARIABLE "=" MASK_ORDER_PCI,
-                        reader->note.size > 0 ? "; " : "", gpus[0].name, gpus[i].name);
-            return;
-        }
+    for (size_t i = 0; i < reader->machine->gpus_count; i++) {
+        if (gpus[i].name == NULL || gpus[i].instance)
+            continue;
+        if (first == NULL)
+            first = gpus[i].name;
+        if (strcmp(gpus[i].name, first) == 0)
+            continue;
+        text_append(&reader->note,
+                    "%sthe GPUs differ (%s, %s), so CUDA may number them by speed; Troupe counts "
+                    "in PCI order: set " MASK_ORDER_VARIABLE "=" MASK_ORDER_PCI,
+                    reader->note.size > 0 ? "; " : "", first, gpus[i].name);
+        return;
+    }
 }
 
 static void pool_fill(struct mask_pool *pool, size_t count)

@@ -1,0 +1,103 @@
+# `troupe plan`, `wrap` and `env`. Golden tables are files in tests/data/plans: the first line of
+# each holds the words behind `troupe plan`, the rest is what it prints; add a file, get a case.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$TROUPE_SOURCE/tests/data/topologies" || return
+    unset CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER TROUPE_TOPOLOGY TROUPE_BIND TROUPE_GPU_MODE
+    unset TROUPE_GPUS_PER_RANK TROUPE_PLACED
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
+
+@test "golden tables" {
+    local golden words count=0
+    for golden in ../plans/*.txt; do
+        read -ra words < <(sed -n '1s/^# //p' "$golden")
+        diff -u --label "$golden" --label "troupe plan ${words[*]}" \
+            <(tail -n +2 "$golden") <(troupe plan "${words[@]}")
+        count=$((count + 1))
+    done
+    [ "$count" -ge 12 ]
+}
+
+@test "the JSON has the documented shape, and agrees with the mask" {
+    run --separate-stderr troupe plan --topo domains.xml -n 4 --json
+    [ "$status" -eq 0 ]
+    python3 - "$output" <<'PYTHON'
+import json, sys
+plan = json.loads(sys.argv[1])
+assert plan["schema"] == 1
+node, = plan["nodes"]
+assert node["name"] == "domains"
+assert [gpu["pci"] for gpu in node["gpus"]][0] == "0001:00:00.0"
+assert [gpu["numa"] for gpu in node["gpus"]] == [[0], [0], [1], [1]]
+assert [rank["cuda_visible_devices"] for rank in node["ranks"]] == ["0", "1", "2", "3"]
+assert [rank["cpus"] for rank in node["ranks"]] == ["0-5", "6-11", "12-17", "18-23"]
+assert all(rank["reason"] and rank["shared_with"] == [] for rank in node["ranks"])
+assert plan["score"]["plan"] == 1 and plan["score"]["naive"] <= 1
+PYTHON
+    run troupe plan --topo domains.xml --all-n 9 --json
+    [ "$(python3 -c 'import json,sys; print(len(json.loads(sys.argv[1])["plans"]))' "$output")" = 9 ]
+}
+
+@test "bad words are refused in one line with status 2" {
+    local words
+    for words in "" "-n 0" "-n -1" "-n abc" "-n 1 --bind socket" "-n 1 --gpu-mode all" \
+        "-n 1 --gpus-per-rank 0" "-n 1 --topo absent.xml" "-n 1 --topo ../masks.txt" \
+        "-n 1 --nothing" "-n 2 ./program" "-n 1 --topo domains.xml --gpus-per-rank 5"; do
+        # shellcheck disable=SC2086
+        run --separate-stderr troupe plan $words
+        [ "$status" -eq 2 ]
+        [ -z "$output" ]
+        [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+    CUDA_VISIBLE_DEVICES=0,9 run --separate-stderr troupe plan --topo domains.xml -n 1
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"entry 2 '9'"* ]]
+}
+
+@test "env prints lines that a shell takes" {
+    eval "$(TROUPE_TOPOLOGY=domains.xml OMPI_COMM_WORLD_RANK=2 OMPI_COMM_WORLD_SIZE=4 \
+        OMPI_COMM_WORLD_LOCAL_RANK=2 OMPI_COMM_WORLD_LOCAL_SIZE=4 troupe env)"
+    [ "$CUDA_VISIBLE_DEVICES" = 2 ]
+    [ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ]
+    [ "$TROUPE_PLACED_CPUS" = 0-23 ]
+}
+
+@test "wrap places each rank under a plain mpirun" {
+    TROUPE_TOPOLOGY=domains.xml run --separate-stderr mpirun --oversubscribe -n 4 \
+        troupe wrap sh -c 'echo "$OMPI_COMM_WORLD_LOCAL_RANK:$CUDA_VISIBLE_DEVICES"'
+    [ "$status" -eq 0 ]
+    [ "$(sort <<<"$output")" = "$(printf '0:0\n1:1\n2:2\n3:3')" ]
+    TROUPE_TOPOLOGY=domains.xml CUDA_VISIBLE_DEVICES=1,0 run --separate-stderr \
+        mpirun --oversubscribe -n 2 troupe wrap --gpu-mode peer \
+        sh -c 'echo "$OMPI_COMM_WORLD_LOCAL_RANK:$CUDA_VISIBLE_DEVICES"'
+    [ "$(sort <<<"$output")" = "$(printf '0:1,0\n1:0,1')" ]
+}
+
+@test "wrap binds when asked, and not otherwise" {
+    local cpus
+    cpus=$(nproc)
+    [ "$cpus" -ge 2 ] || skip "one CPU: nothing to tell apart"
+    run --separate-stderr mpirun --bind-to none -n 2 troupe wrap nproc
+    [ "$output" = "$(printf '%s\n%s' "$cpus" "$cpus")" ]
+    run --separate-stderr mpirun --bind-to none -n 2 troupe wrap --bind core \
+        grep Cpus_allowed_list /proc/self/status
+    [ "$(sort -u <<<"$output" | wc -l)" -eq 2 ]
+}
+
+@test "wrap leaves a mask alone where there is no GPU" {
+    [ ! -e /proc/driver/nvidia ] || skip "this machine has an NVIDIA driver"
+    CUDA_VISIBLE_DEVICES=0,1,2,3 run --separate-stderr troupe wrap printenv CUDA_VISIBLE_DEVICES
+    [ "$output" = 0,1,2,3 ]
+}
+
+@test "wrap ends as a shell would" {
+    run -127 --separate-stderr troupe wrap ./absent
+    run -126 --separate-stderr troupe wrap ./domains.xml
+    run --separate-stderr troupe wrap sh -c 'exit 7'
+    [ "$status" -eq 7 ]
+    run --separate-stderr troupe wrap
+    [ "$status" -eq 2 ]
+}
