@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -356,9 +357,17 @@ static bool sleeps(pid_t pid)
     return after == NULL || (after[2] != 'R' && after[2] != 'D');
 }
 
+/* While the output is slow, more of the line may wait in the pipe. */
+static bool has_more(int pipe)
+{
+    int waiting = 0;
+
+    return ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 static uint64_t prompt_look(struct stream *stream, pid_t pid, uint64_t now)
 {
-    if (stream->pipe < 0 || stream->lines.held.size == 0)
+    if (stream->pipe < 0 || stream->lines.held.size == 0 || has_more(stream->pipe))
         return CLOCK_FOREVER;
     if (now < stream->next_look)
         return stream->next_look;
