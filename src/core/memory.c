@@ -64,14 +64,15 @@ static uint64_t group_reclaimable(const char *directory)
 static void group_look(const char *directory, const char *limit_name, const char *usage_name,
                        uint64_t *limit, uint64_t *left)
 {
-    uint64_t most = group_number(directory, limit_name), used, room;
+    uint64_t most = group_number(directory, limit_name), used, room, spare;
 
     if (most == UINT64_MAX)
         return;
     used = group_number(directory, usage_name);
     if (used == UINT64_MAX)
         used = 0;
-    used -= used < group_reclaimable(directory) ? used : group_reclaimable(directory);
+    spare = group_reclaimable(directory);
+    used -= used < spare ? used : spare;
     room = most > used ? most - used : 0;
     if (most < *limit)
         *limit = most;
