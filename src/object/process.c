@@ -21,9 +21,42 @@ struct order {
     struct target target;
     const void *argument;
     size_t bytes;
+    const char *mask_text;
+    uint64_t mask; /* MASK_…, or the bytes of mask_text */
     char name[TROUPE_NAME_SIZE];
     uint64_t foreign; /* the handle its home gave it, or 0 */
 };
+
+/* ---- the starter's choice of GPUs ---------------------------------------------------------- */
+
+#define MASK_VARIABLE "CUDA_VISIBLE_DEVICES"
+
+static char *mask_at_init; /* NULL: it was not set */
+
+static void mask_remember(void)
+{
+    const char *text = getenv(MASK_VARIABLE);
+
+    free(mask_at_init);
+    mask_at_init = text != NULL ? strdup(text) : NULL;
+}
+
+static void mask_choose(struct order *order)
+{
+    const char *text = getenv(MASK_VARIABLE);
+
+    if (text == NULL)
+        order->mask = mask_at_init != NULL ? MASK_UNSET : MASK_AS_PLANNED;
+    else if (mask_at_init == NULL || strcmp(text, mask_at_init) != 0) {
+        order->mask_text = text;
+        order->mask = strlen(text) + 1;
+    }
+}
+
+static size_t mask_size(uint64_t mask)
+{
+    return mask == MASK_UNSET ? 0 : mask;
+}
 
 /* ---- making a record ---------------------------------------------------------------------- */
 
@@ -36,8 +69,8 @@ static int record_make(struct actor *actor, const struct order *order, struct re
 
     if (result != TROUPE_OK)
         return result;
-    if (order->bytes > 0)
-        result = tx_alloc(actor, order->bytes, &argument);
+    if (order->bytes + mask_size(order->mask) > 0)
+        result = tx_alloc(actor, order->bytes + mask_size(order->mask), &argument);
     if (result != TROUPE_OK) {
         tx_abort(actor);
         table_drop(actor, *record);
@@ -45,9 +78,13 @@ static int record_make(struct actor *actor, const struct order *order, struct re
     }
     if (order->bytes > 0)
         memcpy(arena_at(&actor->arena, argument), order->argument, order->bytes);
+    if (mask_size(order->mask) > 0)
+        memcpy(arena_at(&actor->arena, argument + order->bytes), order->mask_text,
+               mask_size(order->mask));
     process = process_of(*record);
     process->target = order->target;
     process->argument_bytes = order->bytes;
+    process->mask = order->mask;
     atomic_store(&process->argument, argument);
     memcpy(process->name, order->name, sizeof process->name);
     resume_begin(actor, RESUME_PROCESS_START, arena_offset(&actor->arena, *record));
@@ -90,8 +127,8 @@ static int remote_offer(struct actor *actor, int node, const struct order *order
     struct request request = {
         .op = SERVICE_PROCESS_START,
         .object = atomic_load(&record->handle),
-        .words = { order->target.object, order->target.offset, mode, (uint64_t)local },
-        .size = TROUPE_NAME_SIZE + order->bytes,
+        .words = { order->target.object, order->target.offset, mode, (uint64_t)local, order->mask },
+        .size = TROUPE_NAME_SIZE + mask_size(order->mask) + order->bytes,
     };
     unsigned char *data = malloc(request.size);
     int result;
@@ -99,8 +136,10 @@ static int remote_offer(struct actor *actor, int node, const struct order *order
     if (data == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for an argument of %zu bytes", order->bytes);
     memcpy(data, order->name, TROUPE_NAME_SIZE);
+    if (mask_size(order->mask) > 0)
+        memcpy(data + TROUPE_NAME_SIZE, order->mask_text, mask_size(order->mask));
     if (order->bytes > 0)
-        memcpy(data + TROUPE_NAME_SIZE, order->argument, order->bytes);
+        memcpy(data + TROUPE_NAME_SIZE + mask_size(order->mask), order->argument, order->bytes);
     request.data = data;
     result = service_call(actor, node, &request, BELL_NO_WAIT, &answer);
     free(data);
@@ -122,12 +161,15 @@ static int start_handler(struct actor *actor, const struct request *request, boo
     int result;
 
     (void)last, (void)answer, (void)bell;
-    if (request->size < TROUPE_NAME_SIZE)
+    order.mask = request->words[4];
+    if (request->size < TROUPE_NAME_SIZE ||
+        request->size - TROUPE_NAME_SIZE < mask_size(order.mask))
         return fail(TROUPE_BAD_ARGUMENT, "a request to start a process came without its name");
     memcpy(order.name, request->data, TROUPE_NAME_SIZE);
     order.name[TROUPE_NAME_SIZE - 1] = '\0';
-    order.argument = (const unsigned char *)request->data + TROUPE_NAME_SIZE;
-    order.bytes = request->size - TROUPE_NAME_SIZE;
+    order.mask_text = (const char *)request->data + TROUPE_NAME_SIZE;
+    order.argument = order.mask_text + mask_size(order.mask);
+    order.bytes = request->size - TROUPE_NAME_SIZE - mask_size(order.mask);
     result = record_make(actor, &order, &record, &handle);
     if (result != TROUPE_OK)
         return result;
@@ -270,6 +312,7 @@ int troupe_process_start(troupe_target target, const void *argument, size_t byte
     if (result != TROUPE_OK)
         return result;
     name_choose(chosen, order.name);
+    mask_choose(&order);
     if (process_sync_output != NULL)
         process_sync_output();
     result = record_make(actor, &order, &record, &handle);
@@ -560,6 +603,7 @@ static int drain_handler(struct actor *actor, const struct request *request, boo
 
 void process_register(void)
 {
+    mask_remember();
     recover_register(RESUME_PROCESS_START, start_resume);
     service_register(SERVICE_PROCESS_START, start_handler);
     service_register(SERVICE_PROCESS_ENDED, ended_handler);

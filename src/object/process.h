@@ -24,6 +24,7 @@ struct process {
     _Atomic uint64_t argument; /* offset of the bytes, 0 when there are none */
     _Atomic uint64_t next;     /* in a list of the node */
     uint64_t argument_bytes;
+    uint64_t mask; /* bytes of CUDA_VISIBLE_DEVICES behind the argument; see MASK_ */
     struct target target;
     char name[TROUPE_NAME_SIZE];
     char host[TROUPE_HOST_SIZE];
@@ -34,6 +35,11 @@ static inline struct process *process_of(struct record *record)
 {
     return (struct process *)record->body;
 }
+
+/* A starter that changed its CUDA_VISIBLE_DEVICES after troupe_init passes it on. The value, with its
+ * final zero, stands behind the argument; these are no lengths of one. */
+#define MASK_AS_PLANNED 0
+#define MASK_UNSET UINT64_MAX
 
 /* How a process ended. */
 struct process_end {

@@ -75,13 +75,25 @@ static void child_become(pid_t keeper, char *const *argv, char *const *environme
     _exit(127);
 }
 
+/* A function of its own: what it keeps in registers, the child may change. */
+static pid_t child_make(char *const *argv, char *const *environment)
+{
+    pid_t keeper = getpid(), child = vfork();
+
+    if (child == 0)
+        child_become(keeper, argv, environment);
+    if (child < 0)
+        fail_errno(TROUPE_SYSTEM, "no process for a fresh start");
+    return child;
+}
+
 pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle)
 {
     char line[FABRIC_ADDRESS_SIZE + 128], *added[3] = { line };
     char *mask = NULL, *order = NULL;
     char **environment;
     size_t count = 1;
-    pid_t keeper = getpid(), child = -1;
+    pid_t child = -1;
 
     snprintf(line, sizeof line, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d", address, handle,
              local, world_here.size, world_here.node, world_here.nodes);
@@ -92,13 +104,9 @@ pid_t fresh_start(const struct start *start, const char *address, int local, uin
         asprintf(&order, "CUDA_DEVICE_ORDER=%s", start->place.cuda_device_order) > 0)
         added[count++] = order;
     environment = environment_make(added, count);
-    if (environment != NULL) {
-        child = vfork();
-        if (child == 0)
-            child_become(keeper, start->argv, environment);
-        if (child < 0)
-            fail_errno(TROUPE_SYSTEM, "no process for a fresh start");
-    } else
+    if (environment != NULL)
+        child = child_make(start->argv, environment);
+    else
         fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
     free(environment);
     free(mask);

@@ -226,8 +226,8 @@ static int start_under_launcher(void)
 {
     struct report report;
     bool parent = start.job.rank == 0;
-    pid_t rank;
-    int report_end, result;
+    pid_t rank = -1;
+    int report_end = -1, result;
 
     end_with(getppid());
     job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);

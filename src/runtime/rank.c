@@ -241,9 +241,9 @@ static void leave(bool clean, int status) __attribute__((noreturn));
 static void leave(bool clean, int status)
 {
     rank_service_end();
-    fabric_stop(clean);
     if (world_here.role != WORLD_NONE)
-        world_leave();
+        world_leave(); /* fabric_stop unmaps the arena */
+    fabric_stop(clean);
     if (clean)
         exit(status);
     fflush(NULL);
