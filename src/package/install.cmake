@@ -24,14 +24,14 @@ install(FILES ${PROJECT_BINARY_DIR}/package/TroupeConfig.cmake
   ${PROJECT_BINARY_DIR}/package/TroupeConfigVersion.cmake DESTINATION ${package_dir})
 
 # A shared library brings what it needs; a static one has to name it.
-set(pc_requires)
 set(pc_libs)
 if(NOT BUILD_SHARED_LIBS)
-  set(pc_requires hwloc libxxhash jansson)
   list(JOIN MPI_C_LIBRARIES " " pc_libs)
+  foreach(flag IN LISTS HWLOC_LDFLAGS XXHASH_LDFLAGS JANSSON_LDFLAGS)
+    string(APPEND pc_libs " ${flag}")
+  endforeach()
   string(APPEND pc_libs " -pthread -ldl")
 endif()
-list(JOIN pc_requires " " pc_requires)
 file(RELATIVE_PATH pc_prefix ${CMAKE_INSTALL_PREFIX}/${pc_dir} ${CMAKE_INSTALL_PREFIX})
 configure_file(package/troupe.pc.in ${PROJECT_BINARY_DIR}/package/troupe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/troupe.pc DESTINATION ${pc_dir})

@@ -58,7 +58,7 @@ works()
 @test "a CMake project that wants another version is told so" {
     run cmake -S "$outside" -B . -DCMAKE_PREFIX_PATH="$PREFIX" -DOUTSIDE_WANTS=99.0
     [ "$status" -ne 0 ]
-    [[ $output == *'compatible with requested version "99.0"'* ]]
+    [[ $output == *'requested version "99.0"'* ]]
 }
 
 @test "pkg-config serves C11" {
@@ -140,6 +140,7 @@ works()
 }
 
 @test "the completion knows the verbs, the options and the commands" {
+    compopt() { :; } # it works on a line that is being typed, and there is none
     # shellcheck disable=SC1091
     . "$PREFIX/share/bash-completion/completions/troupe"
     COMP_WORDS=(troupe ru) COMP_CWORD=1
