@@ -41,7 +41,7 @@ struct node {
     struct bell bell;            /* rings when state or a keeper's state changes */
     struct lock lock;            /* of the list below; taken inside a rank's lock */
     struct process_list waiting; /* for any rank of the node */
-    _Atomic uint32_t cursor;     /* where the search for an idle rank begins */
+    _Atomic uint32_t cursor;     /* whose turn it is to start a fresh process */
     _Atomic uint32_t lost;       /* ranks of this node that died */
     uint64_t places;             /* offset: for each world rank node << 16 | local rank */
     char host[TROUPE_HOST_SIZE];

@@ -40,17 +40,14 @@ static bool rank_offer(struct actor *actor, struct rank_record *rank, struct rec
     return idle;
 }
 
+/* The first idle rank, not the next in turn: one that was busy a moment ago still spins. */
 static bool idle_offer(struct actor *actor, struct record *record)
 {
     struct node *node = node_of(&actor->arena);
-    uint32_t from = atomic_fetch_add_explicit(&node->cursor, 1, memory_order_relaxed);
 
-    for (uint32_t step = 0; step < node->local_size; step++) {
-        uint32_t local = (from + step) % node->local_size;
-
+    for (uint32_t local = 0; local < node->local_size; local++)
         if (rank_offer(actor, &node->ranks[local], record))
             return true;
-    }
     return false;
 }
 
