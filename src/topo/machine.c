@@ -311,6 +311,13 @@ unsigned machine_distance(const struct machine *machine, size_t core, size_t gpu
     return level + (slit < SLIT_MOST ? slit : SLIT_MOST);
 }
 
+void machine_library_version(char *version, size_t size)
+{
+    unsigned running = hwloc_get_api_version();
+
+    snprintf(version, size, "%u.%u.%u", running >> 16, running >> 8 & 0xff, running & 0xff);
+}
+
 int machine_cpus(const struct machine *machine, struct cpus *cpus)
 {
     int result = TROUPE_OK;

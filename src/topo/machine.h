@@ -83,6 +83,10 @@ unsigned machine_distance(const struct machine *machine, size_t core, size_t gpu
 /* Whether sysfs shows a PCI device of NVIDIA's that displays or computes. Costs microseconds. */
 bool machine_has_nvidia(void);
 
+/* The version of the programming interface of the hwloc that runs, "2.8.0" for hwloc 2.9, into
+ * version[size]. */
+void machine_library_version(char *version, size_t size);
+
 /* All allowed PUs. Returns TROUPE_OK or TROUPE_NO_MEMORY. */
 int machine_cpus(const struct machine *machine, struct cpus *cpus);
 
