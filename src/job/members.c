@@ -323,6 +323,15 @@ static int process_signal(const struct member *member, int signal_number)
            syscall(SYS_pidfd_send_signal, member->process, signal_number, NULL, 0) == 0;
 }
 
+/* A command's whole process group, as a terminal and mpirun do it: a shell that waits for a child
+ * would otherwise take no notice of a SIGINT. mpirun makes every rank the leader of a group. */
+static int group_signal(const struct member *member, int signal_number)
+{
+    if (member->process < 0 || member->superseded || getpgid(member->pid) != member->pid)
+        return process_signal(member, signal_number);
+    return kill(-member->pid, signal_number) == 0;
+}
+
 int members_signal(struct members *members, int signal_number)
 {
     int sent = 0;
@@ -334,7 +343,7 @@ int members_signal(struct members *members, int signal_number)
         return sent;
     for (const struct member *member = members->first; member != NULL; member = member->next)
         if (is_command(member))
-            sent += process_signal(member, signal_number);
+            sent += group_signal(member, signal_number);
     return sent;
 }
 

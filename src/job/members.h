@@ -94,7 +94,8 @@ pid_t members_serve(struct members *members, struct member *member);
 /* The process has ended. */
 void members_bury(struct member *member);
 
-/* Sends a signal to the parent, or where there is none, to every command. Returns how many. */
+/* Sends a signal to the parent, or where there is none, to every command's process group. Returns
+ * how many there were. */
 int members_signal(struct members *members, int signal_number);
 
 /* Prints a prompt of the foreground's when it stands. Returns when to look again; CLOCK_FOREVER
