@@ -52,9 +52,11 @@ static void pause_briefly(void)
 }
 
 /* Sleeps until the word may be free. Whoever has slept takes the lock as contended, for others may
- * sleep still. */
+ * sleep still. Signals that interrupt the sleep do not put the look at the holder off. */
 static void take_slowly(struct actor *actor, struct lock *lock)
 {
+    uint64_t patience = clock_deadline(LOCK_PATIENCE_MS);
+
     for (;;) {
         uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
 
@@ -66,8 +68,10 @@ static void take_slowly(struct actor *actor, struct lock *lock)
         if ((seen & LOCK_CONTENDED) == 0 &&
             !atomic_compare_exchange_strong(&lock->word, &seen, seen | LOCK_CONTENDED))
             continue;
-        if (!futex_wait(&lock->word, seen | LOCK_CONTENDED, clock_deadline(LOCK_PATIENCE_MS)))
-            recover_locks(actor, seen & ~LOCK_CONTENDED);
+        if (futex_wait(&lock->word, seen | LOCK_CONTENDED, patience))
+            continue;
+        recover_locks(actor, seen & ~LOCK_CONTENDED);
+        patience = clock_deadline(LOCK_PATIENCE_MS);
     }
 }
 

@@ -75,13 +75,13 @@ static bool recovery_await(struct actor *actor, struct slot *slot)
 {
     for (int round = 0; round < TURN_ROUNDS; round++) {
         uint32_t turn = atomic_load(&slot->turns);
+        uint64_t patience = clock_deadline(TURN_PATIENCE_MS);
 
         if (recovery_claim(actor, slot))
             return true;
         if (slot_state_of(atomic_load(&slot->identity)) != SLOT_DEAD)
             return false;
-        while (atomic_load(&slot->turns) == turn &&
-               futex_wait(&slot->turns, turn, clock_deadline(TURN_PATIENCE_MS)))
+        while (atomic_load(&slot->turns) == turn && futex_wait(&slot->turns, turn, patience))
             ;
     }
     return false;
@@ -178,11 +178,14 @@ static void recover(struct actor *actor, uint32_t number)
     slot_free(slot);
 }
 
+/* The locks of all the dead go first: what is left of one may need a lock that another held. */
 int recover_all(struct actor *actor)
 {
     uint32_t high = atomic_load(&actor->arena.header->slot_high);
     int found = 0;
 
+    for (uint32_t number = SLOT_FIRST; number < high; number++)
+        recover_locks(actor, number);
     for (uint32_t number = SLOT_FIRST; number < high; number++) {
         if (slot_state_of(atomic_load(&slot_at(&actor->arena, number)->identity)) != SLOT_DEAD)
             continue;
