@@ -356,8 +356,8 @@ static int machine_narrow(struct machine *machine, const struct topo_options *op
 static int place_from_machine(int local_size, const struct topo_options *options,
                               struct topo_place *place)
 {
-    struct mask_given given = { getenv(MASK_VARIABLE), getenv(MASK_ORDER_VARIABLE),
-                                options->several_nodes };
+    struct mask_given given = { options->mask != NULL ? options->mask : getenv(MASK_VARIABLE),
+                                getenv(MASK_ORDER_VARIABLE), options->several_nodes };
     struct mask_pool pool = { 0 };
     struct machine machine;
     bool ours = false;
@@ -385,7 +385,7 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
 {
     struct topo_place made = { .local_rank = local_rank };
     struct topo_options read;
-    bool plain = false;
+    bool plain = false, placed;
     int result = TROUPE_OK;
 
     if (local_rank < 0 || local_rank >= local_size)
@@ -397,12 +397,17 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
     }
     if (result == TROUPE_OK)
         result = place_identify(&made);
-    if (result == TROUPE_OK && !placed_already(&made))
+    placed = result == TROUPE_OK && options->mask == NULL && placed_already(&made);
+    if (result == TROUPE_OK && !placed)
         result = place_is_plain(local_size, options, &plain);
     if (result == TROUPE_OK)
-        result = placed_already(&made) ? place_inherited(&made)
-                 : plain               ? place_plain(local_size, options, &made)
-                                       : place_from_machine(local_size, options, &made);
+        result = placed  ? place_inherited(&made)
+                 : plain ? place_plain(local_size, options, &made)
+                         : place_from_machine(local_size, options, &made);
+    if (result == TROUPE_OK && options->mask != NULL && made.cuda_visible_devices == NULL) {
+        made.cuda_visible_devices = strdup(options->mask);
+        result = made.cuda_visible_devices != NULL ? TROUPE_OK : no_memory();
+    }
     if (result == TROUPE_OK)
         *place = made;
     else

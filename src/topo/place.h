@@ -19,14 +19,16 @@ struct topo_options {
     enum plan_bind bind;  /* PLAN_BIND_NONE leaves the launcher's binding */
     const char *topology; /* an hwloc XML file in place of this machine, or NULL */
     bool several_nodes;   /* a mask's UUIDs may be another node's */
+    const char *mask;     /* in place of CUDA_VISIBLE_DEVICES and of a place applied before: what a
+                           * starter chose since; NULL mostly */
 };
 
 struct topo_place {
     char *cpus; /* "0-3,8": what the rank runs on once the place is applied */
     char *numa; /* their NUMA nodes, a list too */
     char *gpu;  /* "none", or name and PCI address of each: "NVIDIA H200 0000:1b:00.0" */
-    char *cuda_visible_devices; /* NULL: leave the variable as it is */
-    char *cuda_device_order;    /* likewise */
+    char *cuda_visible_devices; /* NULL: leave the variable; never NULL when options had a mask */
+    char *cuda_device_order;    /* NULL: leave the variable */
     char *reason;
     bool bind;      /* applying binds to cpus */
     char *identity; /* the job and the local rank that it was made for */

@@ -210,6 +210,36 @@ static void a_wrong_mask_is_an_error(void **state)
     environment_clear();
 }
 
+/* A parent's setenv after the start reaches ranks that are placed already. */
+static void a_later_mask_is_shared_out(void **state)
+{
+    struct topo_options options;
+    struct topo_place place;
+
+    (void)state;
+    setenv("TROUPE_TOPOLOGY", TOPO_DATA "/topologies/domains.xml", 1);
+    assert_int_equal(topo_place_compute(1, 2, NULL, &place), TROUPE_OK);
+    assert_int_equal(topo_place_apply(&place), TROUPE_OK);
+    expect_environment("CUDA_VISIBLE_DEVICES", "2,3");
+    topo_place_free(&place);
+    assert_int_equal(topo_options_read(&options), TROUPE_OK);
+    options.mask = "3,0";
+    assert_int_equal(topo_place_compute(1, 2, &options, &place), TROUPE_OK);
+    assert_string_equal(place.cuda_visible_devices, "0");
+    topo_place_free(&place);
+    options.mask = "1";
+    assert_int_equal(topo_place_compute(1, 2, &options, &place), TROUPE_OK);
+    assert_string_equal(place.cuda_visible_devices, "1");
+    topo_place_free(&place);
+    options.mask = "1,1";
+    assert_int_equal(topo_place_compute(1, 2, &options, &place), TROUPE_BAD_ARGUMENT);
+    options.topology = TOPO_DATA "/topologies/no-gpu.xml";
+    assert_int_equal(topo_place_compute(1, 2, &options, &place), TROUPE_OK);
+    assert_string_equal(place.cuda_visible_devices, "1,1");
+    topo_place_free(&place);
+    environment_clear();
+}
+
 static void unbinding_never_narrows(void **state)
 {
     struct cpus before = { 0 }, after = { 0 };
@@ -235,6 +265,7 @@ int main(void)
         cmocka_unit_test(binding_follows_the_plan),
         cmocka_unit_test(another_machine_binds_nothing),
         cmocka_unit_test(a_wrong_mask_is_an_error),
+        cmocka_unit_test(a_later_mask_is_shared_out),
         cmocka_unit_test(unbinding_never_narrows),
     };
 
