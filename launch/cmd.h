@@ -31,10 +31,10 @@ struct cmd_option {
 
 struct cmd {
     const char *name;
-    const char *usage;                /* what follows "troupe ", "run [options] COMMAND …" */
-    const char *summary;              /* one line, no full stop */
-    const char *text;                 /* paragraphs after the options, or NULL */
-    const struct cmd_option *options; /* ends with a row of zeros; NULL for none */
+    const char *usage;                 /* what follows "troupe ", "run [options] COMMAND …" */
+    const char *summary;               /* one line, no full stop */
+    const char *text;                  /* paragraphs after the options, or NULL */
+    const struct cmd_option *options;  /* ends with a row of zeros; NULL for none */
     int (*run)(int argc, char **argv); /* argv[0] is the verb; NULL: a program troupe-<name> */
 };
 

@@ -34,7 +34,8 @@ enum {
 static const struct cmd_option options[] = {
     { 'n', "ranks", "N", "ranks to start (TROUPE_WORKERS; else one per GPU, else per core)" },
     { OPTION_TAG_OUTPUT, "tag-output", NULL, "put [rank host] in front of every line" },
-    { OPTION_OUTPUT_DIR, "output-dir", "DIR", "write DIR/rank-N.out and .err in place of one stream" },
+    { OPTION_OUTPUT_DIR, "output-dir", "DIR",
+      "write DIR/rank-N.out and .err in place of one stream" },
     { OPTION_GPU_MODE, "gpu-mode", "MODE", "what CUDA shows: isolate, peer or ordered" },
     { OPTION_GPUS_PER_RANK, "gpus-per-rank", "K", "GPUs each rank gets" },
     { OPTION_BIND, "bind", "WHAT", "bind ranks to: core (default), numa or none" },
@@ -119,8 +120,8 @@ static int gpus_add(struct request *request, const char *value)
     long number;
 
     if (!text_to_long(value, 1, INT_MAX, &number))
-        return cmd_usage_error(&cmd_run, "--gpus-per-rank %s is not a number of GPUs; give 1 or more",
-                               value);
+        return cmd_usage_error(&cmd_run,
+                               "--gpus-per-rank %s is not a number of GPUs; give 1 or more", value);
     words_set(&request->settings, "TROUPE_GPUS_PER_RANK", value);
     return CMD_OK;
 }
@@ -299,10 +300,11 @@ const struct cmd cmd_run = {
     .usage = "run [options] [--] COMMAND [arguments…]",
     .summary = "Runs a command on N ranks, each with its CPUs and GPU",
     .options = options,
-    .text = "COMMAND is a Troupe program, an MPI program, or anything else. Lines of different ranks\n"
-            "never mix. Standard input reaches the parent, or rank 0. The exit status is the\n"
-            "parent's, or what mpirun makes of the ranks'. Signals reach the parent, or every rank;\n"
-            "a second SIGINT within five seconds ends everything at once. All ranks are on this\n"
-            "host.\n",
+    .text =
+        "COMMAND is a Troupe program, an MPI program, or anything else. Lines of different ranks\n"
+        "never mix. Standard input reaches the parent, or rank 0. The exit status is the\n"
+        "parent's, or what mpirun makes of the ranks'. Signals reach the parent, or every rank;\n"
+        "a second SIGINT within five seconds ends everything at once. All ranks are on this\n"
+        "host.\n",
     .run = run,
 };

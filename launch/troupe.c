@@ -38,14 +38,11 @@ const struct cmd *const cmd_table[] = {
 #ifndef TROUPE_WITHOUT_plan
     &cmd_plan,
 #endif
-    &cmd_probe,
-    &cmd_map,
-    &cmd_bench,
+    &cmd_probe,  &cmd_map, &cmd_bench,
 #ifndef TROUPE_WITHOUT_doctor
     &cmd_doctor,
 #endif
-    &cmd_help,
-    NULL,
+    &cmd_help,   NULL,
 };
 
 const struct cmd *cmd_find(const char *name)
@@ -129,8 +126,9 @@ static int verb_become(const struct cmd *cmd, char **argv)
         if (errno != ENOENT)
             failed = errno;
     }
-    fprintf(stderr, "troupe %s: cannot run troupe-%s, which lies beside troupe or in " TROUPE_LIBEXEC
-                    " from there: %s; install Troupe whole\n",
+    fprintf(stderr,
+            "troupe %s: cannot run troupe-%s, which lies beside troupe or in " TROUPE_LIBEXEC
+            " from there: %s; install Troupe whole\n",
             cmd->name, cmd->name, strerror(failed));
     text_free(&path);
     return failed == ENOENT ? CMD_NOT_FOUND : CMD_NOT_EXECUTABLE;

@@ -30,8 +30,8 @@ enum control_kind {
 
 /* Descriptors come in this order: standard output, standard error, standard input. */
 enum control_flags {
-    CONTROL_ERROR_APART = 1,  /* standard error has a descriptor of its own, else it shares output's */
-    CONTROL_INPUT = 2         /* a descriptor for standard input comes too */
+    CONTROL_ERROR_APART = 1, /* standard error has a descriptor of its own */
+    CONTROL_INPUT = 2        /* a descriptor for standard input comes too */
 };
 
 struct control_message {

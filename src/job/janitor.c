@@ -17,13 +17,13 @@
 #include "base/error.h"
 
 enum word {
-    WORD_STARTED, /* janitor: the command's process id */
-    WORD_FAILED,  /* janitor: errno of exec */
+    WORD_STARTED,   /* janitor: the command's process id */
+    WORD_FAILED,    /* janitor: errno of exec */
     WORD_NO_FOLDER, /* janitor: errno of mkdir */
-    WORD_ENDED,   /* janitor: the command's wait status */
-    WORD_HELD,    /* janitor: everything has been told to stop */
-    WORD_NOTE,    /* owner: a process id */
-    WORD_SIGNAL,  /* owner: a signal for the command */
+    WORD_ENDED,     /* janitor: the command's wait status */
+    WORD_HELD,      /* janitor: everything has been told to stop */
+    WORD_NOTE,      /* owner: a process id */
+    WORD_SIGNAL,    /* owner: a signal for the command */
     WORD_HOLD,
     WORD_RESUME,
     WORD_END,

@@ -19,11 +19,11 @@
 #include "job/leftovers.h"
 
 struct janitor_options {
-    char *const *command;      /* its first word is a path; NULL: none */
-    char *const *environment;  /* of the command */
-    const sigset_t *mask;      /* the command's blocked signals */
-    int output, error;         /* the command's descriptors 1 and 2; its 0 is /dev/null */
-    pid_t awaited;             /* without a command: the launcher, or 0 */
+    char *const *command;       /* its first word is a path; NULL: none */
+    char *const *environment;   /* of the command */
+    const sigset_t *mask;       /* the command's blocked signals */
+    int output, error;          /* the command's descriptors 1 and 2; its 0 is /dev/null */
+    pid_t awaited;              /* without a command: the launcher, or 0 */
     const char *const *folders; /* removed at the end; ends with NULL; NULL: none. With a command
                                  * they are made first, private, so that no moment leaves them */
 };

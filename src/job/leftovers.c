@@ -1,9 +1,9 @@
 #include "job/leftovers.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 void leftovers_note(struct leftovers_pids *pids, pid_t pid)
 {
@@ -94,12 +96,13 @@ static void relations_read(struct relations *all)
         return;
     while ((entry = readdir(folder)) != NULL) {
         pid_t parent;
+        long pid;
 
-        if (!isdigit((unsigned char)entry->d_name[0]))
+        if (!text_to_long(entry->d_name, 1, INT_MAX, &pid))
             continue;
         parent = parent_of(entry->d_name);
         if (parent > 0)
-            relations_add(all, (pid_t)atol(entry->d_name), parent);
+            relations_add(all, (pid_t)pid, parent);
     }
     closedir(folder);
 }
@@ -208,8 +211,8 @@ static void folder_empty(int folder)
             continue;
         if (unlinkat(dirfd(listing), entry->d_name, 0) == 0)
             continue;
-        inner = openat(dirfd(listing), entry->d_name,
-                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        inner =
+            openat(dirfd(listing), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (inner >= 0)
             folder_empty(inner);
         unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR);

@@ -24,9 +24,9 @@ struct lines_stream;
 
 struct lines_output {
     int descriptor;
-    struct text queue;   /* bytes before `written` are out already */
+    struct text queue; /* bytes before `written` are out already */
     size_t written;
-    bool broken;         /* the reader is gone: everything is dropped */
+    bool broken;                           /* the reader is gone: everything is dropped */
     const struct lines_stream *unfinished; /* whose text ends without a newline, or NULL */
 };
 

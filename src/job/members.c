@@ -114,7 +114,8 @@ void members_take(struct members *members, int connection, pid_t pid)
     member->output.pipe = -1;
     member->error.pipe = -1;
     member->process = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (member->process >= 0 && source_add(members->poll, member->process, &member->process_source) != 0)
+    if (member->process >= 0 &&
+        source_add(members->poll, member->process, &member->process_source) != 0)
         log_warning("cannot watch process %d: %s", (int)pid, strerror(errno));
     if (source_add(members->poll, connection, &member->connection_source) != 0) {
         log_error("cannot serve process %d: %s; raise ulimit -n", (int)pid, strerror(errno));
@@ -393,7 +394,8 @@ uint64_t members_prompt(struct members *members)
     struct member *member = members->foreground;
     uint64_t now, output, error;
 
-    if (member == NULL || (member->output.lines.held.size == 0 && member->error.lines.held.size == 0))
+    if (member == NULL ||
+        (member->output.lines.held.size == 0 && member->error.lines.held.size == 0))
         return CLOCK_FOREVER;
     now = clock_now();
     output = prompt_look(&member->output, member->pid, now);

@@ -69,9 +69,8 @@ void notices_end(struct notices *notices)
 
 bool notices_blame_program(const struct notices *notices)
 {
-    return notices->kept.data != NULL &&
-           (strstr(notices->kept.data, "exited on signal") != NULL ||
-            strstr(notices->kept.data, "non-zero") != NULL);
+    return notices->kept.data != NULL && (strstr(notices->kept.data, "exited on signal") != NULL ||
+                                          strstr(notices->kept.data, "non-zero") != NULL);
 }
 
 void notices_free(struct notices *notices)

@@ -21,8 +21,8 @@ static bool same_file(int one, int other)
 {
     struct stat first, second;
 
-    return fstat(one, &first) == 0 && fstat(other, &second) == 0 &&
-           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
 }
 
 int outputs_init(struct outputs *outputs, const char *folder)

@@ -11,7 +11,7 @@ struct outputs_file;
 
 struct outputs {
     struct lines_output standard[2]; /* output, error */
-    bool shared;   /* both are the same file or terminal: one queue, so that their order stays */
+    bool shared; /* both are the same file or terminal: one queue, so that their order stays */
     const char *folder; /* NULL: no files */
     struct outputs_file *files;
 };

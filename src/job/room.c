@@ -137,7 +137,8 @@ int job_room_check(int ranks)
     room_of_memory(&room);
     if (ranks <= room.ranks)
         return TROUPE_OK;
-    return fail(TROUPE_FULL,
-                "there is no room for %d ranks on this host: %s would do for about %lld; ask for fewer",
-                ranks, room.limit, (long long)room.ranks);
+    return fail(
+        TROUPE_FULL,
+        "there is no room for %d ranks on this host: %s would do for about %lld; ask for fewer",
+        ranks, room.limit, (long long)room.ranks);
 }

@@ -32,7 +32,8 @@ static int path_search(const char *name, struct text *path)
         struct text tried = { 0 };
         int length = (int)strcspn(from, ":");
 
-        text_append(&tried, "%.*s%s%s", length > 0 ? length : 1, length > 0 ? from : ".", "/", name);
+        text_append(&tried, "%.*s%s%s", length > 0 ? length : 1, length > 0 ? from : ".", "/",
+                    name);
         if (!tried.broken && is_program(tried.data)) {
             text_append(path, "%s", tried.data);
             text_free(&tried);
@@ -84,8 +85,8 @@ static int mpirun_find(struct text *path, int *status)
     if (chosen != NULL && *chosen != '\0') {
         if (job_program_find(chosen, path, &ignored) == TROUPE_OK)
             return TROUPE_OK;
-        return fail(TROUPE_LAUNCH, "TROUPE_MPIRUN=%s is no program; name Open MPI's mpirun, or unset it",
-                    chosen);
+        return fail(TROUPE_LAUNCH,
+                    "TROUPE_MPIRUN=%s is no program; name Open MPI's mpirun, or unset it", chosen);
     }
     if (job_program_find("mpirun", path, &ignored) == TROUPE_OK)
         return TROUPE_OK;

@@ -187,7 +187,8 @@ void job_stdio_sync(void)
         return;
     supervised_lock();
     message_fill(&message, CONTROL_FLUSH, 0);
-    if (supervised.connection >= 0 && control_send(supervised.connection, &message, NULL, 0) == TROUPE_OK)
+    if (supervised.connection >= 0 &&
+        control_send(supervised.connection, &message, NULL, 0) == TROUPE_OK)
         control_receive(supervised.connection, 1, &message, descriptors, &count);
     supervised_unlock();
 }

@@ -10,8 +10,8 @@
 #define TROUPE_JOB_STDIO_H
 
 /* Roles, as job_stdio_attach takes them. */
-#define JOB_ROLE_PARENT "parent"   /* rank 0's keeper: gets standard input, its status is the run's */
-#define JOB_ROLE_RANK "rank"       /* a rank, a keeper or a process that either of them started */
+#define JOB_ROLE_PARENT "parent" /* rank 0's keeper: gets standard input, its status is the run's */
+#define JOB_ROLE_RANK "rank"     /* a rank, a keeper or a process that either of them started */
 #define JOB_ROLE_COMMAND "command" /* any program under `troupe wrap`; rank 0 gets standard input */
 
 /* Takes this process's own pipes from the supervisor that TROUPE_SUPERVISOR names, if any.

@@ -31,12 +31,14 @@
 enum {
     BACKLOG_MAX = 4 << 20,
     EVENTS_MAX = 64,
-    LINGER_MS = 5000,       /* mpirun may stay so long after the parent, and again after SIGTERM */
+    LINGER_MS = 5000,        /* mpirun may stay so long after the parent, and again after SIGTERM */
     SECOND_SIGNAL_MS = 5000, /* a second SIGINT within this time ends the world at once */
-    SESSION_BASE_MAX = 60   /* longer, and names of sockets below it might not fit */
+    SESSION_BASE_MAX = 60    /* longer, and names of sockets below it might not fit */
 };
 
-static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP };
+static const int handled[] = {
+    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP
+};
 
 struct supervisor {
     const struct job_run *run;
@@ -57,10 +59,10 @@ struct supervisor {
     int launcher_error; /* the pipe; -1: ended */
     bool launcher_ended, janitor_left;
     int launcher_status;
-    int linger_signal;       /* what mpirun gets at the deadline */
+    int linger_signal; /* what mpirun gets at the deadline */
     uint64_t linger_deadline;
-    uint64_t last_signal;    /* when the last one came that asks for an end */
-    int ending_signal;       /* the world was ended at once for it */
+    uint64_t last_signal; /* when the last one came that asks for an end */
+    int ending_signal;    /* the world was ended at once for it */
 };
 
 /* ---- start ---------------------------------------------------------------------------------- */
@@ -551,7 +553,8 @@ int job_self_start(const struct job_run *run, int *status)
     words_append(&command, program);
     words_append_all(&command, run->command + 1);
     itself.command = command.data;
-    result = command.broken ? fail(TROUPE_NO_MEMORY, "out of memory") : job_supervise(&itself, status);
+    result =
+        command.broken ? fail(TROUPE_NO_MEMORY, "out of memory") : job_supervise(&itself, status);
     words_free(&command);
     return result;
 }

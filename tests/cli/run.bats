@@ -5,7 +5,7 @@
 setup() {
     export TROUPE_LOG=error TMPDIR="$BATS_TEST_TMPDIR"
     PATH="$TROUPE_BUILD/tests/job:$PATH"
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return 1
     unset TROUPE_WORKERS
 }
 
@@ -52,8 +52,8 @@ nothing_left() {
         compgen -G "$TMPDIR/troupe.*" >/dev/null || break
         sleep 0.02
     done
-    ! compgen -G "$TMPDIR/troupe.*"
-    ! compgen -G "$TMPDIR/ompi.*"
+    [ -z "$(compgen -G "$TMPDIR/troupe.*")" ]
+    [ -z "$(compgen -G "$TMPDIR/ompi.*")" ]
     for id in $(awk '/^segment/ { print $2 }' out); do
         awk -v id="$id" '$2 == id { found = 1 } END { exit found }' /proc/sysvipc/shm
     done
@@ -467,7 +467,7 @@ END
     await_lines out launcher 2
     janitor=$(awk '/^PPid/ { print $2 }' "/proc/$(awk '/^launcher/ { print $2; exit }' out)/status")
     [ "$(cat "/proc/$janitor/comm")" = janitor ]
-    ! tr '\0' ' ' <"/proc/$janitor/cmdline" | grep -q -e troupe -e supervised
+    [ "$(tr '\0' ' ' <"/proc/$janitor/cmdline" | grep -c -e troupe -e supervised)" -eq 0 ]
     kill -KILL "$started"
     wait "$started" || true
     nothing_left

@@ -251,7 +251,8 @@ static void random_pieces_make_whole_lines(void **state)
 
         assert_in_range(i, 0, STREAMS - 1);
         assert_int_equal(at[1], (char)(next[i]++ % 100 + 100));
-        at = memchr(at, '\n', (size_t)(fixture->output.queue.data + fixture->output.queue.size - at));
+        at = memchr(at, '\n',
+                    (size_t)(fixture->output.queue.data + fixture->output.queue.size - at));
         assert_non_null(at);
         at++;
     }

@@ -36,8 +36,10 @@ static void words_split_keeps_quotes(void **state)
 /* What is quoted, a real shell reads back as it was. */
 static void words_quote_survives_a_shell(void **state)
 {
-    static const char *const hard[] = { "", "a b", "$HOME `id` $(id)", "it's", "\"", "\\", "*", "a\nb",
-                                        "~", "#x", "-n", "a;b", "!", "{a,b}", "plain/ok=1,2" };
+    static const char *const hard[] = {
+        "",  "a b",   "$HOME `id` $(id)", "it's", "\"", "\\", "*", "a\nb", "~", "#x", "-n", "a;b",
+        "!", "{a,b}", "plain/ok=1,2"
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof hard / sizeof *hard; i++) {
@@ -79,11 +81,25 @@ static void words_environment(void **state)
 /* ---- places --------------------------------------------------------------------------------- */
 
 static const char *const launcher_variables[] = {
-    "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK",
-    "OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_RANK", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS",
-    "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE", "FLUX_TASK_RANK", "FLUX_JOB_SIZE",
-    "FLUX_TASK_LOCAL_ID", "PALS_RANKID", "PALS_LOCAL_RANKID", "PALS_LOCAL_SIZE", "PMI_RANK",
-    "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS",
+    "OMPI_COMM_WORLD_RANK",
+    "OMPI_COMM_WORLD_SIZE",
+    "OMPI_COMM_WORLD_LOCAL_RANK",
+    "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "PMIX_RANK",
+    "SLURM_PROCID",
+    "SLURM_STEP_NUM_TASKS",
+    "SLURM_LOCALID",
+    "SLURM_STEP_TASKS_PER_NODE",
+    "FLUX_TASK_RANK",
+    "FLUX_JOB_SIZE",
+    "FLUX_TASK_LOCAL_ID",
+    "PALS_RANKID",
+    "PALS_LOCAL_RANKID",
+    "PALS_LOCAL_SIZE",
+    "PMI_RANK",
+    "PMI_SIZE",
+    "MPI_LOCALRANKID",
+    "MPI_LOCALNRANKS",
 };
 
 static int environment_clear(void **state)
@@ -188,7 +204,8 @@ static void a_line_has_safe_defaults(void **state)
     assert_true(has_pair(&line.arguments, "-c", "a b"));
     assert_string_equal(words_value(&line.environment, "OMPI_MCA_shmem"), "sysv");
     assert_string_equal(words_value(&line.environment, "OMPI_MCA_osc"), "^rdma");
-    assert_string_equal(words_value(&line.environment, "OMPI_MCA_orte_tmpdir_base"), "/tmp/session");
+    assert_string_equal(words_value(&line.environment, "OMPI_MCA_orte_tmpdir_base"),
+                        "/tmp/session");
     assert_string_equal(words_value(&line.environment, "TROUPE_BIND"), "core");
     job_line_free(&line);
 }
@@ -296,8 +313,7 @@ static void notices_part_banners_from_the_program(void **state)
         struct lines_stream passed;
 
         sort_notices(said, piece, &notices, &output, &passed);
-        assert_string_equal(output.queue.data,
-                            "before\n[vm:4712] mine\n---- a title ----\nlast");
+        assert_string_equal(output.queue.data, "before\n[vm:4712] mine\n---- a title ----\nlast");
         assert_non_null(strstr(notices.kept.data, "exited on signal 9"));
         assert_non_null(strstr(notices.kept.data, "3 more processes"));
         assert_true(notices_blame_program(&notices));

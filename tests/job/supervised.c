@@ -2,6 +2,7 @@
  * the others as ranks. No MPI. Each mode plays one part of what run.bats and self.bats look at. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,9 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "job/place.h"
+#include "job/ranks.h"
 #include "job/stdio.h"
 #include "job/supervise.h"
 #include "troupe/troupe.h"
@@ -86,8 +89,9 @@ static int check_lines(int ranks, int count)
         int rank, number, head = 0;
         unsigned sum;
 
-        if (line[size - 1] != '\n' || sscanf(line, "%d %d %8x%n", &rank, &number, &sum, &head) != 3 ||
-            rank < 0 || rank >= ranks || number != next[rank] ||
+        if (line[size - 1] != '\n' ||
+            sscanf(line, "%d %d %8x%n", &rank, &number, &sum, &head) != 3 || rank < 0 ||
+            rank >= ranks || number != next[rank] ||
             sum != checksum(line + head + 1, (size_t)(size - head - 2)))
             bad++;
         else
@@ -146,7 +150,7 @@ static int take_turns(int turns, const char *to_rank, const char *to_parent)
 
 static volatile sig_atomic_t caught;
 
-static void catch(int signal_number)
+static void catch (int signal_number)
 {
     caught = signal_number;
 }
@@ -238,7 +242,9 @@ static int prompt(void)
 
 static int number(const char *text)
 {
-    return text != NULL ? atoi(text) : 0;
+    long value = 0;
+
+    return text_to_long(text, 0, INT_MAX, &value) ? (int)value : 0;
 }
 
 static int play(char **argv)
@@ -271,11 +277,9 @@ static int play(char **argv)
 static int start_itself(char **argv)
 {
     struct job_run run = { .command = argv };
-    const char *workers = getenv("TROUPE_WORKERS");
-    int status;
+    int status = 99;
 
-    run.ranks = workers != NULL ? atoi(workers) : 2;
-    if (job_self_start(&run, &status) != TROUPE_OK)
+    if (job_ranks_default(&run.ranks) != TROUPE_OK || job_self_start(&run, &status) != TROUPE_OK)
         fprintf(stderr, "supervised: %s\n", troupe_last_error());
     return status;
 }
@@ -290,7 +294,8 @@ int main(int argc, char **argv)
         give_up(troupe_last_error());
     if (!place.is_rank)
         return start_itself(argv);
-    if (job_stdio_attach(place.rank == 0 ? JOB_ROLE_PARENT : JOB_ROLE_RANK, place.rank) != TROUPE_OK)
+    if (job_stdio_attach(place.rank == 0 ? JOB_ROLE_PARENT : JOB_ROLE_RANK, place.rank) !=
+        TROUPE_OK)
         give_up(troupe_last_error());
     return play(argv);
 }
