@@ -1,14 +1,13 @@
 /* From options, environment and machine to one rank's place. */
 #include "topo/place.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "topo/mask.h"
+#include "topo/node.h"
 
 #define PLACE_MODE "TROUPE_GPU_MODE"
 #define PLACE_PER_RANK "TROUPE_GPUS_PER_RANK"
@@ -22,9 +21,6 @@
 #define PLACED_CPUS "TROUPE_PLACED_CPUS"
 #define PLACED_GPU "TROUPE_PLACED_GPU"
 #define PLACED_REASON "TROUPE_PLACED_REASON"
-
-#define PLACE_PATH 128
-#define PLACE_LINE 8192
 
 static int no_memory(void)
 {
@@ -57,78 +53,7 @@ int topo_options_read(struct topo_options *options)
     return TROUPE_OK;
 }
 
-/* ---- the node's CPUs -------------------------------------------------------------------- */
-
-/* Whether the launcher has already given each rank its own CPUs: then what this process may use is
- * its rank's share and not the node's. Open MPI says so. */
-static bool launcher_binds(void)
-{
-    const char *bound = getenv("OMPI_MCA_orte_bound_at_launch");
-
-    return bound != NULL && strcmp(bound, "0") != 0;
-}
-
-/* The CPUs of all ranks of the node: what this process may use, and when the launcher has narrowed
- * that down, what its daemon may. The daemon keeps what the user allowed it (taskset, a batch
- * system's share), which the bare control group would not know. */
-static int node_cpus(bool narrowed, struct cpus *cpus)
-{
-    struct cpus daemon = { 0 };
-    int result = cpus_of_process(0, cpus);
-
-    if (result == TROUPE_OK && narrowed && cpus_of_process(getppid(), &daemon) == TROUPE_OK)
-        result = cpus_add_all(cpus, &daemon);
-    cpus_free(&daemon);
-    return result;
-}
-
-int topo_unbind(void)
-{
-    struct cpus own = { 0 }, node = { 0 };
-    int result = cpus_of_process(0, &own);
-
-    if (result == TROUPE_OK)
-        result = node_cpus(true, &node);
-    if (result == TROUPE_OK && node.count > own.count)
-        result = cpus_bind(&node);
-    cpus_free(&own);
-    cpus_free(&node);
-    return result;
-}
-
-/* ---- NUMA nodes, as the kernel lists them ----------------------------------------------- */
-
-static int sysfs_list(const char *path, struct cpus *cpus)
-{
-    char line[PLACE_LINE];
-    FILE *file = fopen(path, "re");
-    bool read;
-
-    if (file == NULL)
-        return TROUPE_OK; /* a kernel without NUMA, or /sys not mounted: nothing to say */
-    read = fgets(line, sizeof line, file) != NULL;
-    fclose(file);
-    return read ? cpus_read_list(line, cpus) : TROUPE_OK;
-}
-
-static int numa_of(const struct cpus *cpus, struct cpus *numa)
-{
-    struct cpus online = { 0 };
-    int result = sysfs_list("/sys/devices/system/node/online", &online);
-
-    for (size_t i = 0; i < online.count && result == TROUPE_OK; i++) {
-        struct cpus own = { 0 };
-        char path[PLACE_PATH];
-
-        snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", online.ids[i]);
-        result = sysfs_list(path, &own);
-        if (result == TROUPE_OK && cpus_meet(&own, cpus))
-            result = cpus_add(numa, online.ids[i]);
-        cpus_free(&own);
-    }
-    cpus_free(&online);
-    return result;
-}
+/* ---- as it is now ---------------------------------------------------------------------------- */
 
 static int list_text(const struct cpus *cpus, char **to)
 {
@@ -151,7 +76,7 @@ static int place_here(struct topo_place *place)
     int result = cpus_of_process(0, &cpus);
 
     if (result == TROUPE_OK)
-        result = numa_of(&cpus, &numa);
+        result = node_numa_of(&cpus, &numa);
     if (result == TROUPE_OK)
         result = list_text(&cpus, &place->cpus);
     if (result == TROUPE_OK)
@@ -205,7 +130,7 @@ static int place_is_plain(int local_size, const struct topo_options *options, bo
     *plain = false;
     if (options->topology != NULL || machine_has_nvidia())
         return TROUPE_OK;
-    result = node_cpus(launcher_binds(), &cpus);
+    result = node_cpus(node_launcher_binds(), &cpus);
     if (result == TROUPE_OK)
         *plain = options->bind == PLAN_BIND_NONE || (size_t)local_size > cpus.count;
     cpus_free(&cpus);
@@ -221,7 +146,8 @@ static int place_plain(int local_size, const struct topo_options *options, struc
         return result;
     text_append(&reason, "no GPU: the machine has none; ");
     if (options->bind == PLAN_BIND_NONE)
-        text_append(&reason, "%s", launcher_binds() ? "bound by the launcher" : "not bound here");
+        text_append(&reason, "%s",
+                    node_launcher_binds() ? "bound by the launcher" : "not bound here");
     else
         text_append(&reason, "not bound: %d ranks on fewer CPUs", local_size);
     place->reason = reason.data;
@@ -341,7 +267,7 @@ static int machine_narrow(struct machine *machine, const struct topo_options *op
     *ours = true;
     if (options->bind == PLAN_BIND_NONE)
         return TROUPE_OK;
-    result = node_cpus(launcher_binds(), &node);
+    result = node_cpus(node_launcher_binds(), &node);
     if (result == TROUPE_OK && options->topology == NULL)
         machine_restrict(machine, &node);
     if (result == TROUPE_OK)

@@ -1,0 +1,21 @@
+/* The node as the calling process stands in it; place.c's own helper. */
+#ifndef TROUPE_TOPO_NODE_H
+#define TROUPE_TOPO_NODE_H
+
+#include <stdbool.h>
+
+#include "topo/cpus.h"
+
+/* Whether the launcher has already given each rank its own CPUs: then what this process may use is
+ * its rank's share and not the node's. Open MPI says so. */
+bool node_launcher_binds(void);
+
+/* The CPUs of all ranks of the node: what this process may use, and when the launcher has narrowed
+ * that down, what its daemon may. The daemon keeps what the user allowed it (taskset, a batch
+ * system's share), which the bare control group would not know. */
+int node_cpus(bool narrowed, struct cpus *cpus);
+
+/* The NUMA nodes that a set of CPUs is on, as the kernel lists them; none where it lists none. */
+int node_numa_of(const struct cpus *cpus, struct cpus *numa);
+
+#endif
