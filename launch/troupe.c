@@ -28,21 +28,8 @@ static const struct cmd cmd_bench = {
 };
 
 const struct cmd *const cmd_table[] = {
-    &cmd_run,
-#ifndef TROUPE_WITHOUT_wrap
-    &cmd_wrap,
-#endif
-#ifndef TROUPE_WITHOUT_env
-    &cmd_env,
-#endif
-#ifndef TROUPE_WITHOUT_plan
-    &cmd_plan,
-#endif
-    &cmd_probe,  &cmd_map, &cmd_bench,
-#ifndef TROUPE_WITHOUT_doctor
-    &cmd_doctor,
-#endif
-    &cmd_help,   NULL,
+    &cmd_run, &cmd_wrap,  &cmd_env,    &cmd_plan, &cmd_probe,
+    &cmd_map, &cmd_bench, &cmd_doctor, &cmd_help, NULL,
 };
 
 const struct cmd *cmd_find(const char *name)

@@ -40,6 +40,7 @@ struct duty {
     const struct janitor_options *options;
     int channel;
     int children; /* a signalfd for SIGCHLD */
+    int launcher; /* a pidfd of the one that is awaited, -1: none */
     pid_t command;
     bool command_ended;
     struct leftovers_pids noted;
@@ -229,16 +230,33 @@ static void guard(struct duty *duty)
     }
 }
 
-static void launcher_await(pid_t launcher)
+/* mpirun's folder holds its process id, and lies in one that all of the user's share, which goes
+ * when it is empty. A launcher that ended by itself has removed both. */
+static void launcher_session_remove(pid_t launcher)
 {
-    int handle = launcher > 0 ? (int)syscall(SYS_pidfd_open, launcher, 0) : -1;
-    struct pollfd end = { .fd = handle, .events = POLLIN };
+    const char *session = getenv("OMPI_MCA_orte_jobfam_session_dir");
+    const char *name = session != NULL ? strrchr(session, '/') : NULL;
+    char wanted[32], *above;
 
-    if (handle < 0)
+    snprintf(wanted, sizeof wanted, "/pid.%d", (int)launcher);
+    if (name == NULL || strcmp(name, wanted) != 0)
+        return;
+    leftovers_remove_folder(session);
+    above = strndup(session, (size_t)(name - session));
+    if (above != NULL)
+        rmdir(above);
+    free(above);
+}
+
+static void launcher_bury(const struct duty *duty)
+{
+    struct pollfd end = { .fd = duty->launcher, .events = POLLIN };
+
+    if (duty->launcher < 0)
         return;
     while (poll(&end, 1, -1) < 0 && errno == EINTR)
         ;
-    close(handle);
+    launcher_session_remove(duty->options->awaited);
 }
 
 static void clean(struct duty *duty)
@@ -284,7 +302,7 @@ static void live(const struct janitor_options *given, int channel)
 {
     struct janitor_options options = *given;
     struct sigaction before[IGNORED_COUNT];
-    struct duty duty = { .options = &options, .channel = channel };
+    struct duty duty = { .options = &options, .channel = channel, .launcher = -1 };
     int kept[] = { CHANNEL_AT, OUTPUT_AT, ERROR_AT };
     /* Out of the way first: any of them may have a number that another is moved to. */
     int aside = fcntl(channel, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
@@ -299,6 +317,8 @@ static void live(const struct janitor_options *given, int channel)
     descriptor_move(&duty.channel, CHANNEL_AT);
     descriptors_close_except(kept, options.command != NULL ? 3 : 1);
     standard_descriptors_replace();
+    if (options.command == NULL && options.awaited > 0)
+        duty.launcher = (int)syscall(SYS_pidfd_open, options.awaited, 0);
     setsid();
     prctl(PR_SET_NAME, "janitor");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -313,8 +333,7 @@ static void live(const struct janitor_options *given, int channel)
             _exit(1);
         guard(&duty);
     }
-    if (options.command == NULL)
-        launcher_await(options.awaited);
+    launcher_bury(&duty);
     clean(&duty);
     _exit(0);
 }

@@ -8,7 +8,8 @@
  * With a command (the supervisor's way) it starts the command and is the reaper of everything
  * below it: after the command's end, or its owner's, it ends what is left of it. Without one (a
  * keeper's way, under a launcher of the user's) it owns no process: when its owner died without
- * dismissing it, it waits for the launcher's end too and then removes what those two left. */
+ * dismissing it, it waits for the launcher's end too and then removes what those two left, also
+ * the session folder of a killed mpirun, which Open MPI names in the environment. */
 #ifndef TROUPE_JOB_JANITOR_H
 #define TROUPE_JOB_JANITOR_H
 
@@ -23,7 +24,7 @@ struct janitor_options {
     char *const *environment;   /* of the command */
     const sigset_t *mask;       /* the command's blocked signals */
     int output, error;          /* the command's descriptors 1 and 2; its 0 is /dev/null */
-    pid_t awaited;              /* without a command: the launcher, or 0 */
+    pid_t awaited;              /* without a command: the launcher, our parent process, or 0 */
     const char *const *folders; /* removed at the end; ends with NULL; NULL: none. With a command
                                  * they are made first, private, so that no moment leaves them */
 };

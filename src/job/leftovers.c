@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,26 +52,34 @@ struct relations {
 
 /* The command's name in /proc/<pid>/stat may hold anything, so the fields are read after its last
  * parenthesis: state, then the parent. */
-static pid_t parent_of(const char *pid)
+static bool process_look(pid_t pid, char *state, pid_t *parent)
 {
     char path[64], line[512];
     const char *after;
     ssize_t size;
-    int parent = -1, file;
+    int file;
 
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return -1;
+        return false;
     size = read(file, line, sizeof line - 1);
     close(file);
     if (size <= 0)
-        return -1;
+        return false;
     line[size] = '\0';
     after = strrchr(line, ')');
-    if (after == NULL || sscanf(after + 1, " %*c %d", &parent) != 1)
-        return -1;
-    return parent;
+    return after != NULL && sscanf(after + 1, " %c %d", state, parent) == 2;
+}
+
+/* One that nobody has waited for yet is gone too: PID 1 of a container may never do it. */
+static bool process_is_gone(pid_t pid)
+{
+    pid_t parent;
+    char state;
+
+    return (kill(pid, 0) != 0 && errno == ESRCH) ||
+           (process_look(pid, &state, &parent) && (state == 'Z' || state == 'X'));
 }
 
 static void relations_add(struct relations *all, pid_t pid, pid_t parent)
@@ -96,12 +105,11 @@ static void relations_read(struct relations *all)
         return;
     while ((entry = readdir(folder)) != NULL) {
         pid_t parent;
+        char state;
         long pid;
 
-        if (!text_to_long(entry->d_name, 1, INT_MAX, &pid))
-            continue;
-        parent = parent_of(entry->d_name);
-        if (parent > 0)
+        if (text_to_long(entry->d_name, 1, INT_MAX, &pid) &&
+            process_look((pid_t)pid, &state, &parent))
             relations_add(all, (pid_t)pid, parent);
     }
     closedir(folder);
@@ -164,12 +172,12 @@ void leftovers_end_processes(pid_t watched, struct leftovers_pids *noted, int *s
 
 /* ---- segments ----------------------------------------------------------------------------- */
 
-static int is_noted(const struct leftovers_pids *noted, pid_t pid)
+static bool is_noted(const struct leftovers_pids *noted, pid_t pid)
 {
     for (size_t i = 0; i < noted->count; i++)
         if (noted->ids[i] == pid)
-            return 1;
-    return 0;
+            return true;
+    return false;
 }
 
 void leftovers_remove_segments(const struct leftovers_pids *noted)
@@ -186,8 +194,7 @@ void leftovers_remove_segments(const struct leftovers_pids *noted)
         /* key shmid perms size cpid lpid nattch uid … */
         if (sscanf(line, "%*d %d %*o %*u %d %*d %*u %u", &segment, &creator, &owner) != 3)
             continue;
-        if (owner == geteuid() && is_noted(noted, creator) && kill(creator, 0) != 0 &&
-            errno == ESRCH)
+        if (owner == geteuid() && is_noted(noted, creator) && process_is_gone(creator))
             shmctl(segment, IPC_RMID, NULL);
     }
     fclose(table);

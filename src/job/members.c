@@ -194,6 +194,9 @@ static int pipes_make(struct members *members, struct member *member, int *write
     if (is_parent(member)) {
         text_append(&name, "parent");
         text_append(&prefix, "[parent %s] ", member->host);
+    } else if (member->rank < 0) {
+        text_append(&name, "process-%d", (int)member->pid);
+        text_append(&prefix, "[process %d %s] ", (int)member->pid, member->host);
     } else {
         text_append(&name, "rank-%d", member->rank);
         text_append(&prefix, "[%d %s] ", member->rank, member->host);

@@ -21,6 +21,7 @@
  * buffered, as under plain mpirun, unless the program made it unbuffered.
  *
  * role        JOB_ROLE_…
+ * rank        the process's, its keeper's, or -1: then its lines are tagged with its process id
  * Returns     TROUPE_OK    attached, or there is no supervisor
  *             TROUPE_LOST  the supervisor is gone; nothing has changed
  *             TROUPE_MISMATCH  the supervisor is of another version
