@@ -191,6 +191,7 @@ static void keeper_main(void) __attribute__((noreturn));
 static void keeper_main(void)
 {
     keeper_run(keeper);
+    keeper_outwait_parent(keeper);
     keeper_close(keeper);
     if (has_janitor)
         janitor_dismiss(&janitor);

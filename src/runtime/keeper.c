@@ -16,10 +16,12 @@
 #include "object/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,7 +35,7 @@ struct keeper {
     struct rank_record *seat;
     struct node *node;
     int local;
-    pid_t rank;
+    pid_t rank, parent;
     _Atomic bool rank_ended;
     _Atomic int children; /* fresh processes */
     pthread_t watcher, thread;
@@ -105,24 +107,25 @@ static void leader_lost(const struct keeper *keeper)
     _exit(1);
 }
 
+/* A loss is counted before the end is published: whoever learns of the end and finalizes shall know
+ * that MPI cannot be left by the regular way. */
 static void rank_end(struct keeper *keeper, struct actor *actor, int status)
 {
     bool regular = atomic_load(&keeper->node->state) != NODE_RUNNING;
 
-    if (!regular || status != 0) {
-        bury(actor, atomic_load(&keeper->seat->party));
-        process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-                          WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    }
-    if (!regular) {
+    if (regular && status == 0)
+        return;
+    bury(actor, atomic_load(&keeper->seat->party));
+    if (!regular)
         atomic_fetch_add(&keeper->node->lost, 1);
+    process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                      WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    if (!regular || atomic_load(&keeper->node->state) == NODE_ENDING)
         loss_tell(keeper, status);
-        if (keeper->local == 0 && keeper->node->nodes > 1)
-            leader_lost(keeper);
-    } else if (status != 0 && atomic_load(&keeper->node->state) == NODE_ENDING) {
-        loss_tell(keeper, status);
+    if (!regular && keeper->local == 0 && keeper->node->nodes > 1)
+        leader_lost(keeper);
+    if (atomic_load(&keeper->node->state) == NODE_ENDING)
         node_state_set(actor, NODE_ABORTED);
-    }
 }
 
 static void *rank_watch(void *argument)
@@ -263,6 +266,20 @@ void keeper_run(struct keeper *keeper)
     bell_ring(&actor->arena, &keeper->node->bell, FUTEX_ALL);
 }
 
+void keeper_outwait_parent(const struct keeper *keeper)
+{
+    struct pollfd parent = { .fd = -1, .events = POLLIN };
+
+    if (atomic_load(&keeper->node->state) != NODE_ABORTED || keeper->parent == 0)
+        return;
+    parent.fd = (int)syscall(SYS_pidfd_open, keeper->parent, 0);
+    if (parent.fd < 0)
+        return; /* it has ended */
+    while (poll(&parent, 1, -1) < 0 && errno == EINTR)
+        ;
+    close(parent.fd);
+}
+
 static void *run_body(void *argument)
 {
     keeper_run(argument);
@@ -307,6 +324,7 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
         goto no_world;
     made->start = start;
     made->rank = rank;
+    made->parent = report->parent;
     made->local = report->place.local_rank;
     made->node = node_of(&world.arena);
     made->seat = &made->node->ranks[made->local];

@@ -61,15 +61,23 @@ static int arena_choose(const struct start *start, uint64_t *bytes)
 struct muster {
     int result;
     uint32_t place; /* node << 16 | local rank */
+    int32_t keeper; /* its pid */
     char host[TROUPE_HOST_SIZE];
     char sentence[REPORT_SENTENCE];
 };
 
-/* Gathers every rank's result; the first failure becomes everybody's. places may be NULL. */
-static int agree(const struct fabric_place *place, int result, uint32_t *places)
+/* What they learn from it. */
+struct mustered {
+    uint32_t *places; /* [ranks] */
+    pid_t parent;     /* 0 when it is on another host */
+};
+
+/* Gathers every rank's result; the first failure becomes everybody's. mustered may be NULL. */
+static int agree(const struct fabric_place *place, int result, struct mustered *mustered)
 {
     struct muster mine = { .result = result,
-                           .place = (uint32_t)place->node << 16 | (uint32_t)place->local_rank };
+                           .place = (uint32_t)place->node << 16 | (uint32_t)place->local_rank,
+                           .keeper = (int32_t)getppid() };
     struct muster *all = calloc((size_t)place->size, sizeof *all);
     int outcome;
 
@@ -80,12 +88,14 @@ static int agree(const struct fabric_place *place, int result, uint32_t *places)
         snprintf(mine.sentence, sizeof mine.sentence, "%s", troupe_last_error());
     outcome = fabric_allgather(&mine, sizeof mine, all);
     for (int rank = 0; outcome == TROUPE_OK && rank < place->size; rank++) {
-        if (places != NULL)
-            places[rank] = all[rank].place;
+        if (mustered != NULL)
+            mustered->places[rank] = all[rank].place;
         if (all[rank].result != TROUPE_OK)
             outcome = fail(all[rank].result, "rank %d on %s: %s", rank, all[rank].host,
                            all[rank].sentence);
     }
+    if (mustered != NULL)
+        mustered->parent = strcmp(all[0].host, mine.host) == 0 ? all[0].keeper : 0;
     free(all);
     return outcome;
 }
@@ -138,31 +148,32 @@ static int arena_share(const struct start *start, const struct fabric_place *pla
 
 static int world_make(const struct start *start, enum world_role role,
                       const struct fabric_place *place, struct fabric_segment *segment,
-                      struct actor **actor)
+                      struct actor **actor, pid_t *parent)
 {
     struct world world = { .role = role,
                            .rank = place->rank,
                            .size = place->size,
                            .node = place->node,
                            .nodes = place->nodes };
-    uint32_t *places = calloc((size_t)place->size, sizeof *places);
+    struct mustered mustered = { calloc((size_t)place->size, sizeof(uint32_t)), 0 };
     int result;
 
-    if (places == NULL)
+    if (mustered.places == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a list of %d ranks", place->size);
     result = arena_share(start, place, segment);
     if (result == TROUPE_OK)
-        result = agree(place, TROUPE_OK, places);
+        result = agree(place, TROUPE_OK, &mustered);
     if (result == TROUPE_OK) {
         int made = TROUPE_OK;
 
         if (place->local_rank == 0)
-            made = node_make(segment, place, places, &world, actor);
+            made = node_make(segment, place, mustered.places, &world, actor);
         result = agree(place, made, NULL);
     }
     if (result == TROUPE_OK && place->local_rank > 0)
         result = node_meet(segment, &world, actor);
-    free(places);
+    *parent = mustered.parent;
+    free(mustered.places);
     return result;
 }
 
@@ -179,7 +190,7 @@ int rank_world_make(const struct start *start, enum world_role role, struct repo
     snprintf(identity.version, sizeof identity.version, "%s", troupe_version());
     result = fabric_start(&identity, sizeof identity, &report->place);
     if (result == TROUPE_OK) {
-        result = world_make(start, role, &report->place, segment, actor);
+        result = world_make(start, role, &report->place, segment, actor, &report->parent);
         if (result == TROUPE_OK) {
             seat_take(*actor, report->place.local_rank, role);
             memcpy(report->address, segment->address, sizeof report->address);

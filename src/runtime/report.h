@@ -2,6 +2,8 @@
 #ifndef TROUPE_RUNTIME_REPORT_H
 #define TROUPE_RUNTIME_REPORT_H
 
+#include <sys/types.h>
+
 #include "fabric/fabric.h"
 
 #define REPORT_SENTENCE 256
@@ -9,6 +11,7 @@
 struct report {
     int result; /* TROUPE_OK, or why the world could not start */
     struct fabric_place place;
+    pid_t parent; /* its pid; 0 when it is on another host */
     char address[FABRIC_ADDRESS_SIZE];
     char sentence[REPORT_SENTENCE];
 };

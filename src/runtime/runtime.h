@@ -49,7 +49,11 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
 /* Starts fresh processes and waits for ends, until the world has ended and the rank with it. */
 void keeper_run(struct keeper *keeper);
 
-/* The same in a thread; keeper_wait returns when it is over. */
+/* After a loss ranks leave without MPI_Finalize, and a launcher ends the whole job at the first exit
+ * of such a process: so the parent's must be first, or its status is lost. Waits for that end. */
+void keeper_outwait_parent(const struct keeper *keeper);
+
+/* The same as keeper_run in a thread; keeper_wait returns when it is over. */
 int keeper_run_beside(struct keeper *keeper);
 void keeper_wait(struct keeper *keeper);
 
