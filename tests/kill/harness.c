@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "core/recover.h"
-#include "troupe/troupe.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,6 +14,7 @@
 
 #include "core/heap.h"
 #include "core/slot.h"
+#include "troupe/troupe.h"
 
 #define KILL_MEMOS 16
 #define KILL_COMPLAINT_BYTES 256
