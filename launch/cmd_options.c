@@ -40,8 +40,9 @@ static void tables_fill(const struct cmd *cmd, char *letters, struct option *lon
         }
         if (option->name != NULL)
             longs[count++] =
-                (struct option){ option->name, option->value != NULL ? required_argument : no_argument,
-                                 NULL, option->letter };
+                (struct option){ option->name,
+                                 option->value != NULL ? required_argument : no_argument, NULL,
+                                 option->letter };
     }
     *letters = '\0';
     longs[count] = (struct option){ NULL, 0, NULL, 0 };
@@ -60,7 +61,8 @@ static int option_bad(const struct cmd *cmd, char **argv, int kind)
     else if (option != NULL)
         cmd_usage_error(cmd, "--%s takes no value; see troupe help %s", option->name, cmd->name);
     else
-        cmd_usage_error(cmd, "there is no option %s, or it is short for several; see troupe help %s",
+        cmd_usage_error(cmd,
+                        "there is no option %s, or it is short for several; see troupe help %s",
                         word, cmd->name);
     return CMD_OPTION_BAD;
 }
@@ -108,7 +110,9 @@ static void option_print(const struct cmd_option *option)
 
     if (option->letter < CMD_LONG_ONLY)
         used = snprintf(left, sizeof left, "-%c%s%s", option->letter,
-                        option->name != NULL ? ", " : option->value != NULL ? " " : "",
+                        option->name != NULL    ? ", "
+                        : option->value != NULL ? " "
+                                                : "",
                         option->name == NULL && option->value != NULL ? option->value : "");
     else
         used = snprintf(left, sizeof left, "    ");

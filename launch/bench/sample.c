@@ -1,0 +1,172 @@
+/* One sample: the command line of a side, its run, and the number that it printed. */
+#include "bench.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+
+enum { LIMIT_S = 300, ARGUMENTS = 16, NUMBER_SIZE = 24 };
+
+/* A command line under way; the numbers are what it points to. */
+struct line {
+    const char *arguments[ARGUMENTS];
+    int count;
+    char ranks[NUMBER_SIZE], times[NUMBER_SIZE], bytes[NUMBER_SIZE];
+};
+
+bool bench_places_find(struct bench_places *places)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    bool is_beside;
+
+    *places = (struct bench_places){ 0 };
+    if (length <= 0 || length == (ssize_t)sizeof self - 1) {
+        fprintf(stderr, "troupe bench: cannot tell by /proc/self/exe where it lies: mount /proc\n");
+        return false;
+    }
+    self[length] = '\0';
+    strrchr(self, '/')[1] = '\0';
+    text_append(&places->world, "%stroupe-bench-world", self);
+    text_append(&places->mpi, "%stroupe-bench-mpi", self);
+    text_append(&places->python, "%stroupe-bench.py", self);
+    text_append(&places->troupe, "%stroupe", self);
+    is_beside = !places->troupe.broken && access(places->troupe.data, X_OK) == 0;
+    if (!is_beside) {
+        text_free(&places->troupe);
+        text_append(&places->troupe, "%s" TROUPE_BIN "/troupe", self);
+    }
+    if (!places->world.broken && !places->mpi.broken && !places->python.broken &&
+        !places->troupe.broken)
+        return true;
+    fprintf(stderr, "troupe bench: out of memory\n");
+    return false;
+}
+
+void bench_places_free(struct bench_places *places)
+{
+    text_free(&places->world);
+    text_free(&places->mpi);
+    text_free(&places->python);
+    text_free(&places->troupe);
+}
+
+static void word_add(struct line *line, const char *word)
+{
+    line->arguments[line->count++] = word;
+}
+
+/* Raw MPI as a user would start it here; root and crowding have to be allowed aloud. */
+static void mpirun_add(struct line *line, int ranks)
+{
+    word_add(line, "mpirun");
+    if (geteuid() == 0)
+        word_add(line, "--allow-run-as-root");
+    if (ranks > sysconf(_SC_NPROCESSORS_ONLN))
+        word_add(line, "--oversubscribe");
+    word_add(line, "-n");
+    word_add(line, line->ranks);
+}
+
+static void line_build(const struct bench_places *places, const struct bench *bench,
+                       const struct bench_side *side, bool is_short, struct line *line)
+{
+    line->count = 0;
+    snprintf(line->ranks, sizeof line->ranks, "%d", bench->ranks);
+    snprintf(line->times, sizeof line->times, "%ld", is_short ? side->short_count : side->count);
+    snprintf(line->bytes, sizeof line->bytes, "%zu", bench->bytes);
+    switch (side->program) {
+    case BENCH_RUN:
+        word_add(line, places->troupe.data);
+        word_add(line, "run");
+        word_add(line, "-n");
+        word_add(line, line->ranks);
+        word_add(line, places->world.data);
+        break;
+    case BENCH_MPI:
+        mpirun_add(line, bench->ranks);
+        word_add(line, places->mpi.data);
+        break;
+    case BENCH_PYTHON:
+        word_add(line, "python3");
+        word_add(line, places->python.data);
+        break;
+    case BENCH_SELF:
+    case BENCH_NONE:
+        word_add(line, places->world.data);
+        break;
+    }
+    if (side->mode != NULL) {
+        word_add(line, side->mode);
+        word_add(line, line->times);
+        word_add(line, line->bytes);
+    }
+    if (side->program == BENCH_PYTHON)
+        word_add(line, line->ranks);
+    line->arguments[line->count] = NULL;
+}
+
+/* Why a child gave no number: how it ended, and the last line it complained with. */
+static void complaint_append(const struct child *child, const char *program, struct text *reason)
+{
+    char *last = child->complaint.data;
+    size_t size = child->complaint.size;
+
+    if (WIFSIGNALED(child->status))
+        text_append(reason, "%s was ended by signal %d", program, WTERMSIG(child->status));
+    else if (WEXITSTATUS(child->status) != 0)
+        text_append(reason, "%s ended with status %d", program, WEXITSTATUS(child->status));
+    else
+        text_append(reason, "%s printed no number", program);
+    if (last == NULL || child->complaint.broken)
+        return;
+    while (size > 0 && last[size - 1] == '\n')
+        last[--size] = '\0';
+    last = strrchr(child->complaint.data, '\n') != NULL ? strrchr(child->complaint.data, '\n') + 1
+                                                        : child->complaint.data;
+    text_append(reason, ": %s", last);
+}
+
+static bool number_take(const struct child *child, double *value)
+{
+    const char *text = child->output.data;
+    char *end;
+
+    if (text == NULL || child->output.broken || child->status != 0)
+        return false;
+    *value = strtod(text, &end);
+    return end != text && strcmp(end, "\n") == 0;
+}
+
+bool bench_sample(const struct bench_places *places, const struct bench *bench,
+                  const struct bench_side *side, bool is_short, double *value, struct text *reason)
+{
+    struct line line;
+    struct child child;
+    bool sampled = false;
+    int failed;
+
+    line_build(places, bench, side, is_short, &line);
+    if (side->program == BENCH_SELF)
+        setenv("TROUPE_WORKERS", line.ranks, 1);
+    failed = child_run(line.arguments, LIMIT_S, &child);
+    unsetenv("TROUPE_WORKERS");
+    if (failed == ETIME)
+        text_append(reason, "%s took more than %d s and was ended", line.arguments[0], LIMIT_S);
+    else if (failed != 0)
+        text_append(reason, "cannot run %s: %s", line.arguments[0], strerror(failed));
+    else if (side->mode != NULL)
+        sampled = number_take(&child, value);
+    else if ((sampled = child.status == 0))
+        *value = child.seconds;
+    if (failed == 0 && !sampled)
+        complaint_append(&child, line.arguments[0], reason);
+    child_free(&child);
+    return sampled;
+}

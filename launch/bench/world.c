@@ -1,0 +1,113 @@
+/* Starts a world, measures one mode and prints its number:
+ *
+ *   troupe-bench-world MODE COUNT BYTES
+ *
+ * Without a mode it is the empty program, whose start and end are the measure. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STATUS_USAGE = 2, NANOSECONDS = 1000000000 };
+
+static const struct {
+    const char *name;
+    world_mode *measure;
+} modes[] = {
+    { "start_join", world_start_join }, { "idle_cpu", world_idle_cpu },
+    { "memory", world_memory },         { "queue.stream", world_queue_stream },
+    { "queue.rtt", world_queue_rtt },   { "dict.get", world_dict_get },
+    { "dict.set", world_dict_set },     { "dict.miss", world_dict_miss },
+};
+
+int64_t world_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+double world_us_each(int64_t begin, long count)
+{
+    return (double)(world_now() - begin) / 1000.0 / (double)count;
+}
+
+int world_start_on(int rank, troupe_target target, const void *argument, size_t bytes,
+                   troupe_process *process)
+{
+    const troupe_process_options options = { .method = TROUPE_METHOD_RANK,
+                                             .where = TROUPE_ON_RANK,
+                                             .place = rank };
+
+    return troupe_process_start(target, argument, bytes, &options, process);
+}
+
+int world_end(troupe_process process)
+{
+    troupe_process_status status;
+    int result = troupe_process_join(process, TROUPE_FOREVER);
+
+    if (result == TROUPE_OK)
+        result = troupe_process_status_get(process, &status);
+    if (result != TROUPE_OK)
+        return result;
+    troupe_process_close(process);
+    if (status.state == TROUPE_STATE_DONE && status.exit_code == 0)
+        return TROUPE_OK;
+    fprintf(stderr, "the process on rank %d ended with exit code %d, signal %d. %s\n", status.rank,
+            status.exit_code, status.signal, status.reason);
+    return TROUPE_LOST;
+}
+
+/* A whole number from least on; false when the word is none. */
+static bool number_read(const char *word, long least, long *number)
+{
+    char *end;
+
+    *number = strtol(word, &end, 10);
+    return end != word && *end == '\0' && *number >= least;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: troupe-bench-world [MODE COUNT BYTES]; troupe bench runs it\n");
+    return STATUS_USAGE;
+}
+
+static int measure(char **words)
+{
+    struct world_task task;
+    long bytes;
+    double value;
+
+    if (!number_read(words[1], 1, &task.count) || !number_read(words[2], 0, &bytes))
+        return usage();
+    task.bytes = (size_t)bytes;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i].name, words[0]) == 0) {
+            int result = modes[i].measure(&task, &value);
+
+            if (result == TROUPE_OK)
+                printf("%.9g\n", value);
+            else
+                fprintf(stderr, "%s: %s\n", troupe_result_name(result), troupe_last_error());
+            return result == TROUPE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+    return usage();
+}
+
+int main(int argc, char **argv)
+{
+    enum { WORDS = 4 };
+
+    if (troupe_init(&argc, &argv) != TROUPE_OK) {
+        fprintf(stderr, "%s\n", troupe_last_error());
+        return troupe_finalize(EXIT_FAILURE);
+    }
+    if (argc == 1)
+        return troupe_finalize(EXIT_SUCCESS);
+    return troupe_finalize(argc == WORDS ? measure(argv + 1) : usage());
+}

@@ -1,0 +1,44 @@
+/* The Troupe side of the benches: a program that starts a world, measures one mode in it and prints
+ * one number. Each mode is a function of the parent. The targets that it starts on ranks report by
+ * a queue, so the clock is that of this host, which all processes share. */
+#ifndef TROUPE_LAUNCH_BENCH_WORLD_H
+#define TROUPE_LAUNCH_BENCH_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <troupe/troupe.h>
+
+/* What to measure: how often, with messages or values of how many bytes. */
+struct world_task {
+    long count;
+    size_t bytes;
+};
+
+/* A mode: value is set on TROUPE_OK only, in the unit of the bench that names the mode. */
+typedef int world_mode(const struct world_task *task, double *value);
+
+world_mode world_start_join;
+world_mode world_idle_cpu, world_memory;
+world_mode world_queue_stream, world_queue_rtt;
+world_mode world_dict_get, world_dict_set, world_dict_miss;
+
+/* Nanoseconds of this host's monotonic clock. */
+int64_t world_now(void);
+
+/* Microseconds for each of count operations that began at a moment. */
+double world_us_each(int64_t begin, long count);
+
+/* One operation in so many is run beforehand and not counted: caches, branch history and the
+ * spinning of waiters are as in steady work then. */
+enum { WORLD_WARM_UP_PART = 10 };
+
+/* Starts target on a rank. */
+int world_start_on(int rank, troupe_target target, const void *argument, size_t bytes,
+                   troupe_process *process);
+
+/* Waits for a process and closes it. TROUPE_LOST after one line when it ended in another way than
+ * with exit code 0. */
+int world_end(troupe_process process);
+
+#endif

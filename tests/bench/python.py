@@ -1,0 +1,112 @@
+"""The Python side of the benches: multiprocessing as it comes. Prints one number:
+
+    python3 python.py MODE COUNT BYTES RANKS
+"""
+
+import multiprocessing
+import random
+import sys
+import time
+
+KEYS = 40000
+WARM_UP_PART = 10
+
+
+def nothing():
+    """What a process does in the start bench."""
+
+
+def us_each(operate, count):
+    """Microseconds of one operation, after a warm-up."""
+    for _ in range(count // WARM_UP_PART):
+        operate()
+    begin = time.perf_counter()
+    for _ in range(count):
+        operate()
+    return (time.perf_counter() - begin) * 1e6 / count
+
+
+def pool_apply(count, _size, ranks):
+    """Microseconds of an empty call by a pool of processes that stand ready."""
+    with multiprocessing.Pool(ranks) as pool:
+        return us_each(lambda: pool.apply(nothing), count)
+
+
+def produce(there, count, size):
+    """Puts count messages, the first of them the moment it began."""
+    message = bytes(size)
+    there.put(time.perf_counter())
+    for _ in range(count):
+        there.put(message)
+
+
+def queue_stream(count, size, _ranks):
+    """Messages a second from one process to this one."""
+    there = multiprocessing.Queue()
+    producer = multiprocessing.Process(target=produce, args=(there, count, size))
+    producer.start()
+    begin = there.get()
+    for _ in range(count):
+        there.get()
+    end = time.perf_counter()
+    producer.join()
+    return count / (end - begin)
+
+
+def echo(there, back):
+    """Returns each message until an empty one comes."""
+    while message := there.get():
+        back.put(message)
+
+
+def queue_rtt(count, size, _ranks):
+    """Microseconds of a message to another process and back."""
+    there, back = multiprocessing.Queue(), multiprocessing.Queue()
+    other = multiprocessing.Process(target=echo, args=(there, back))
+    other.start()
+    message = bytes(size)
+
+    def trip():
+        there.put(message)
+        back.get()
+
+    us = us_each(trip, count)
+    there.put(b"")
+    other.join()
+    return us
+
+
+def dict_operation(operation):
+    """A mode that runs operation(dict, key, value) on random keys of a manager's dict."""
+
+    def measure(count, size, _ranks):
+        value = bytes(size)
+        keys = [f"k{i:015}" for i in range(KEYS)]
+        chosen = random.Random(1)
+        with multiprocessing.Manager() as manager:
+            shared = manager.dict(dict.fromkeys(keys, value))
+            return us_each(lambda: operation(shared, chosen.choice(keys), value), count)
+
+    return measure
+
+
+MODES = {
+    "pool.apply": pool_apply,
+    "queue.stream": queue_stream,
+    "queue.rtt": queue_rtt,
+    "dict.get": dict_operation(lambda shared, key, value: shared[key]),
+    "dict.set": dict_operation(lambda shared, key, value: shared.__setitem__(key, value)),
+    "dict.miss": dict_operation(lambda shared, key, value: shared.get("m" + key)),
+}
+
+
+def main():
+    if len(sys.argv) != 5 or sys.argv[1] not in MODES:
+        print(f"usage: python.py {'|'.join(MODES)} COUNT BYTES RANKS", file=sys.stderr)
+        return 2
+    print(MODES[sys.argv[1]](*map(int, sys.argv[2:])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
