@@ -73,8 +73,9 @@ void process_rank_next(struct actor *actor, struct rank_record *rank);
 /* A rank's life: runs what it is given until the world ends. */
 void process_serve(struct actor *actor, int local);
 
-/* Runs one process in the calling thread and ends it: what ranks and fresh processes do. Returns
- * its exit code. */
+/* Runs one process in the calling thread: what ranks and fresh processes do. A rank ends it here; a
+ * fresh process has ended when its keeper has waited for it, and what it held, GPU memory too, is
+ * given back. Returns its exit code. */
 int process_run(struct actor *actor, uint64_t handle, int method);
 
 /* The rank died: ends what it ran, and finds other runners for what waited for it. */

@@ -169,7 +169,8 @@ int process_run(struct actor *actor, uint64_t handle, int method)
     current = outer;
     if (process_sync_output != NULL)
         process_sync_output();
-    process_finish(actor, handle, &end);
+    if (method == TROUPE_METHOD_RANK || end.state != TROUPE_STATE_DONE)
+        process_finish(actor, handle, &end);
     return end.exit_code;
 }
 

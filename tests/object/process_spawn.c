@@ -1,0 +1,366 @@
+/* Fresh processes (TROUPE_METHOD_SPAWN): what they inherit, how they end, many of them at once,
+ * processes that start processes, and that nothing is left of ten thousand. */
+#include "world/harness.h"
+
+#include "core/heap.h"
+#include "core/world.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int global = 1;
+
+/* ---- what is inherited -------------------------------------------------------------------- */
+
+static int look_at_global(const void *argument, size_t bytes)
+{
+    (void)argument, (void)bytes;
+    return global;
+}
+
+static int set_global(const void *argument, size_t bytes)
+{
+    (void)bytes;
+    global = *(const int *)argument;
+    return 0;
+}
+
+/* A rank's memory is older targets', a fresh process's is its own. */
+static void test_fresh_globals(void **state)
+{
+    (void)state;
+    global = 2;
+    harness_done(harness_start_on(0, set_global, &(int){ 3 }, sizeof(int)), 0);
+    harness_done(harness_start_on(0, look_at_global, NULL, 0), 3);
+    harness_done(harness_spawn(look_at_global, NULL, 0), 1);
+    harness_done(harness_spawn(look_at_global, NULL, 0), 1);
+}
+
+static int count_launcher_variables(const void *argument, size_t bytes)
+{
+    static const char *const prefixes[] = { "OMPI_", "PMIX_", "PMI_", "PRTE_", "TROUPE_FRESH" };
+    int count = 0;
+
+    (void)argument, (void)bytes;
+    for (char **variable = environ; *variable != NULL; variable++)
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+            count += strncmp(*variable, prefixes[i], strlen(prefixes[i])) == 0;
+    return count < 255 ? count : 255;
+}
+
+static void test_environment(void **state)
+{
+    troupe_process_status status;
+
+    (void)state;
+    harness_done(harness_spawn(count_launcher_variables, NULL, 0), 0);
+    status = harness_end(harness_start_on(0, count_launcher_variables, NULL, 0));
+    assert_int_not_equal(status.exit_code, 0); /* so the count can see them */
+}
+
+static int is_whole(const void *argument, size_t bytes)
+{
+    const unsigned char *data = argument;
+
+    for (size_t i = 0; i < bytes; i++)
+        if (data[i] != (unsigned char)(i * 31 + i / 256))
+            return 1;
+    return bytes == 0 && argument != NULL ? 2 : (int)(bytes % 200) + 3;
+}
+
+static void test_arguments(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 4096, (size_t)1 << 20, (size_t)20 << 20 };
+    unsigned char *data = malloc((size_t)20 << 20);
+
+    (void)state;
+    assert_non_null(data);
+    for (size_t i = 0; i < (size_t)20 << 20; i++)
+        data[i] = (unsigned char)(i * 31 + i / 256);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        harness_done(harness_spawn(is_whole, data, sizes[i]), (int)(sizes[i] % 200) + 3);
+        harness_done(harness_start_on(1, is_whole, data, sizes[i]), (int)(sizes[i] % 200) + 3);
+    }
+    free(data);
+}
+
+/* ---- ends --------------------------------------------------------------------------------- */
+
+static int call_exit(const void *argument, size_t bytes)
+{
+    (void)bytes;
+    exit(*(const int *)argument);
+}
+
+static int raise_signal(const void *argument, size_t bytes)
+{
+    struct rlimit none = { 0, 0 };
+    int number = *(const int *)argument;
+
+    (void)bytes;
+    setrlimit(RLIMIT_CORE, &none);
+    signal(number, SIG_DFL);
+    raise(number);
+    return 1;
+}
+
+static void test_ends(void **state)
+{
+    static const int signals[] = { SIGKILL, SIGSEGV, SIGABRT, SIGTERM };
+    troupe_process_status status;
+
+    (void)state;
+    harness_done(harness_spawn(call_exit, &(int){ 0 }, sizeof(int)), 0);
+    status = harness_end(harness_spawn(call_exit, &(int){ 9 }, sizeof(int)));
+    assert_int_equal(status.state, TROUPE_STATE_DONE);
+    assert_int_equal(status.exit_code, 9);
+    assert_int_equal(kill(status.pid, 0), -1); /* joined is gone, with what it held */
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        status = harness_end(harness_spawn(raise_signal, &signals[i], sizeof signals[i]));
+        assert_int_equal(status.state, TROUPE_STATE_KILLED);
+        assert_int_equal(status.signal, signals[i]);
+        assert_int_equal(status.method, TROUPE_METHOD_SPAWN);
+        assert_non_null(strstr(status.reason, strsignal(signals[i])));
+    }
+}
+
+/* ---- many --------------------------------------------------------------------------------- */
+
+enum { MANY = 100, PARTIES = 10, ROUNDS = 10000, WARM_ROUNDS = 500 };
+
+static int return_number(const void *argument, size_t bytes)
+{
+    (void)bytes;
+    return *(const int *)argument;
+}
+
+static void test_a_hundred_at_once(void **state)
+{
+    troupe_process crew[MANY];
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        crew[i] = harness_spawn(return_number, &i, sizeof i);
+    for (int i = 0; i < MANY; i++)
+        harness_done(crew[i], i);
+}
+
+struct party {
+    troupe_queue arrived, leave;
+};
+
+/* Ends only when all have come: nobody does if one of them waits for a free rank. */
+static int meet(const void *argument, size_t bytes)
+{
+    const struct party *party = argument;
+    int value = 1;
+
+    (void)bytes;
+    if (troupe_queue_put(party->arrived, &value, sizeof value, TROUPE_FOREVER) != TROUPE_OK)
+        return 1;
+    return troupe_queue_get(party->leave, &value, sizeof value, NULL, TROUPE_FOREVER) == TROUPE_OK
+               ? 0
+               : 2;
+}
+
+static void test_more_than_ranks(void **state)
+{
+    struct party party = { harness_queue(), harness_queue() };
+    troupe_process crew[PARTIES];
+    troupe_process_status status;
+    int fresh = 0;
+
+    (void)state;
+    for (int i = 0; i < PARTIES; i++)
+        crew[i] = harness_start(meet, &party, sizeof party, NULL);
+    for (int i = 0; i < PARTIES; i++)
+        harness_get_int(party.arrived);
+    for (int i = 0; i < PARTIES; i++)
+        harness_put_int(party.leave, 0);
+    for (int i = 0; i < PARTIES; i++) {
+        status = harness_end(crew[i]);
+        assert_int_equal(status.state, TROUPE_STATE_DONE);
+        assert_int_equal(status.exit_code, 0);
+        fresh += status.method == TROUPE_METHOD_SPAWN;
+    }
+    assert_int_equal(fresh, PARTIES - troupe_world_size());
+    troupe_queue_destroy(party.arrived);
+    troupe_queue_destroy(party.leave);
+}
+
+/* ---- nesting ------------------------------------------------------------------------------ */
+
+struct nest {
+    int depth, method;
+};
+
+/* Starts two of its kind, and answers how many processes there are below and with itself. */
+static int nest(const void *argument, size_t bytes)
+{
+    struct nest below = *(const struct nest *)argument;
+    troupe_process_options options = { .method = below.method };
+    troupe_process children[2], self;
+    troupe_process_status status;
+    int count = 1;
+
+    if (troupe_process_current(&self) != TROUPE_OK || below.depth-- == 0)
+        return count;
+    for (int i = 0; i < 2; i++)
+        if (troupe_process_start(nest, &below, bytes, &options, &children[i]) != TROUPE_OK)
+            return 0;
+    for (int i = 0; i < 2; i++) {
+        if (troupe_process_join(children[i], HARNESS_LIMIT_MS) != TROUPE_OK ||
+            troupe_process_status_get(children[i], &status) != TROUPE_OK ||
+            troupe_process_close(children[i]) != TROUPE_OK || status.state != TROUPE_STATE_DONE)
+            return 0;
+        count += status.exit_code;
+    }
+    return count;
+}
+
+static void test_nested(void **state)
+{
+    static const int methods[] = { TROUPE_METHOD_DEFAULT, TROUPE_METHOD_SPAWN };
+    troupe_process self;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        struct nest top = { 4, methods[i] };
+
+        harness_done(harness_start(nest, &top, sizeof top, NULL), 31);
+        harness_done(harness_spawn(nest, &top, sizeof top), 31);
+    }
+    assert_int_equal(troupe_process_current(&self), TROUPE_NOT_FOUND);
+}
+
+/* ---- leaks -------------------------------------------------------------------------------- */
+
+static int entries(const char *path)
+{
+    DIR *folder = opendir(path);
+    int count = 0;
+
+    while (folder != NULL && readdir(folder) != NULL)
+        count++;
+    if (folder != NULL)
+        closedir(folder);
+    return count;
+}
+
+struct footprint {
+    int own_descriptors, rank_descriptors, threads, children;
+    uint64_t linked_bytes, flight_blocks;
+};
+
+static int descriptors(const void *argument, size_t bytes)
+{
+    (void)argument, (void)bytes;
+    return entries("/proc/self/fd");
+}
+
+/* Zombies count as children: the kernel lists them until they are waited for. */
+static int children_count(void)
+{
+    char path[64], word[32];
+    struct dirent *thread;
+    DIR *threads = opendir("/proc/self/task");
+    int count = 0;
+
+    while (threads != NULL && (thread = readdir(threads)) != NULL) {
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/self/task/%.16s/children", thread->d_name);
+        file = fopen(path, "r");
+        while (file != NULL && fscanf(file, "%31s", word) == 1)
+            count++;
+        if (file != NULL)
+            fclose(file);
+    }
+    if (threads != NULL)
+        closedir(threads);
+    return count;
+}
+
+static struct footprint footprint_take(void)
+{
+    struct footprint taken = { .own_descriptors = entries("/proc/self/fd"),
+                               .threads = entries("/proc/self/task"),
+                               .children = children_count() };
+    struct heap_usage usage;
+
+    taken.rank_descriptors = harness_end(harness_start_on(0, descriptors, NULL, 0)).exit_code;
+    heap_usage_get(&world_here.arena, &usage);
+    taken.linked_bytes = usage.linked_bytes;
+    taken.flight_blocks = usage.flight_blocks;
+    return taken;
+}
+
+static void rounds_run(int rounds, int method)
+{
+    troupe_process_options options = { .method = method };
+    char argument[300] = "";
+
+    for (int i = 0; i < rounds; i++)
+        harness_done(harness_start(look_at_global, argument, sizeof argument, &options),
+                     method == TROUPE_METHOD_SPAWN ? 1 : 3);
+}
+
+static void assert_same(const struct footprint *before, const struct footprint *after)
+{
+    assert_int_equal(after->own_descriptors, before->own_descriptors);
+    assert_int_equal(after->rank_descriptors, before->rank_descriptors);
+    assert_int_equal(after->children, before->children);
+    assert_int_equal(after->linked_bytes, before->linked_bytes);
+    assert_int_equal(after->flight_blocks, before->flight_blocks);
+}
+
+/* The first rounds may grow the table of records; then nothing grows. */
+static void test_nothing_is_left_of_ten_thousand(void **state)
+{
+    struct footprint before, after;
+
+    (void)state;
+    for (int rank = 0; rank < troupe_world_size(); rank++)
+        harness_done(harness_start_on(rank, set_global, &(int){ 3 }, sizeof(int)), 0);
+    rounds_run(WARM_ROUNDS, TROUPE_METHOD_RANK);
+    before = footprint_take();
+    rounds_run(ROUNDS, TROUPE_METHOD_RANK);
+    after = footprint_take();
+    assert_same(&before, &after);
+}
+
+static void test_nothing_is_left_of_fresh_ones(void **state)
+{
+    struct footprint before = footprint_take(), after;
+
+    (void)state;
+    rounds_run(MANY, TROUPE_METHOD_SPAWN);
+    after = footprint_take();
+    assert_same(&before, &after);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fresh_globals),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_a_hundred_at_once),
+        cmocka_unit_test(test_more_than_ranks),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_nothing_is_left_of_ten_thousand),
+        cmocka_unit_test(test_nothing_is_left_of_fresh_ones),
+    };
+
+    if (troupe_init(&argc, &argv) != TROUPE_OK)
+        return 1;
+    harness_watch(180);
+    return troupe_finalize(cmocka_run_group_tests(tests, NULL, NULL));
+}

@@ -1,0 +1,39 @@
+/* What the tests of a running world share: cmocka in the parent, a watchdog, and short ways to start
+ * a process and to learn its end. Assertions are the parent's; a target tells by its exit code. */
+#ifndef TROUPE_TESTS_WORLD_HARNESS_H
+#define TROUPE_TESTS_WORLD_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "troupe/troupe.h"
+
+/* No end that a test waits for takes this long: it only stops a test that has failed. */
+#define HARNESS_LIMIT_MS 60000
+
+/* Starts the watchdog: after so many seconds it prints what each process of the world is doing, and
+ * ends the parent. Called after troupe_init. */
+void harness_watch(unsigned seconds);
+
+/* Starts a process; the test fails when that fails. options may be NULL. */
+troupe_process harness_start(troupe_target target, const void *argument, size_t bytes,
+                             const troupe_process_options *options);
+troupe_process harness_start_on(int rank, troupe_target target, const void *argument, size_t bytes);
+troupe_process harness_spawn(troupe_target target, const void *argument, size_t bytes);
+
+/* Waits for its end, closes it, and tells how it ended. */
+troupe_process_status harness_end(troupe_process process);
+
+/* The same for a process that must be DONE with this exit code. */
+void harness_done(troupe_process process, int exit_code);
+
+troupe_queue harness_queue(void);
+void harness_put_int(troupe_queue queue, int value);
+int harness_get_int(troupe_queue queue);
+
+#endif
