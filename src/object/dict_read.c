@@ -1,10 +1,10 @@
 /* Reading a share without locks.
  *
  * A look finds the bucket by the state, reads its version, and looks at the state again: if the
- * bucket is still the hash's, a later split changes the version. What it then reads may be anything,
- * for blocks are used again: so offsets and sizes are checked against what is committed, which never
- * shrinks. In the end version, handle and state are compared. The orders are told in dict_share.h.
- */
+ * bucket is still the hash's, a later split changes the version. What it then reads may be
+ * anything, for blocks are used again: so offsets and sizes are checked against what is committed,
+ * which never shrinks. In the end version, handle and state are compared. The orders are told in
+ * dict_share.h. */
 #include "object/dict_read.h"
 
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
@@ -191,8 +191,8 @@ int dict_share_get(const struct share *share, const struct dict_key *key, struct
 /* ---- size ------------------------------------------------------------------------------- */
 
 /* Entries may be counted in under one stripe and, after a split, out under another: the sum alone
- * means something. Taken while others write it may miss what came in under a stripe read before, and
- * see it go. */
+ * means something. Taken while others write, it may miss what came in under a stripe read before,
+ * and see it go: hence the guard against less than nothing. */
 int dict_share_size(const struct share *share, uint64_t *entries)
 {
     uint64_t place = atomic_load_explicit(&share->dict->counts, memory_order_acquire), sum = 0;

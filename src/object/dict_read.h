@@ -20,9 +20,9 @@ struct reading {
  * several times and sets nothing that the next run does not set anew. */
 typedef int (*dict_look_at)(const struct reading *reading, void *context);
 
-/* Looks at the bucket of a hash until what was seen is whole, and returns what the look returned; or
- * TROUPE_BAD_HANDLE when the dict is gone. After some vain looks it takes the bucket's lock, which
- * also recovers a writer that died. */
+/* Looks at the bucket of a hash until what was seen is whole, and returns what the look returned;
+ * or TROUPE_BAD_HANDLE when the dict is gone. After some vain looks it takes the bucket's lock,
+ * which also recovers a writer that died. */
 int dict_look(const struct share *share, uint64_t hash, dict_look_at look, void *context);
 
 /* Whether all that was read so far is whole. */

@@ -2,11 +2,11 @@
  *
  *   record ── body: struct dict ── pages ── chunks of 64 buckets ── entries
  *
- *   bucket (one cache line)                        entry (immutable once a cell leads to it)
- *     version   odd while it changes                 hash
- *     more      count (16) | cells block (48)        key size - 1 (16) | order (8) | value size (40)
- *     cells[6]  tag (16) | entry (48), then          key, padded with zeros to a word
- *               the rest in the cells block          value
+ *   bucket (one cache line)                     entry (immutable once a cell leads to it)
+ *     version   odd while it changes              hash
+ *     more      count (16) | cells block (48)     key size - 1 (16) | order (8) | value size (40)
+ *     cells[6]  tag (16) | entry (48), then       key, padded with zeros to a word
+ *               the rest in the cells block       value
  *
  * What always holds:
  * - Linear hashing: `state` is the number of buckets in use, and with a hash it names one bucket.
@@ -30,9 +30,8 @@
 #include "core/lock.h"
 #include "core/root.h"
 #include "core/table.h"
+#include "object/dict_words.h"
 #include "troupe/troupe.h"
-
-#include <string.h>
 
 #define DICT_CHUNK 64u      /* buckets of a chunk, and of the smallest dict */
 #define DICT_PAGE_FIRST 64u /* chunks that the first page leads to; each next page has double */
@@ -253,70 +252,9 @@ static inline uint64_t sizes_value(uint64_t sizes)
     return sizes & ENTRY_VALUE_MAX;
 }
 
-static inline uint64_t words_for(uint64_t bytes)
-{
-    return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t);
-}
-
 static inline uint64_t entry_bytes(size_t key, uint64_t value)
 {
     return ENTRY_HEADER + (words_for(key) + words_for(value)) * sizeof(uint64_t);
-}
-
-/* ---- copies, word by word --------------------------------------------------------------- */
-
-static inline void words_store(_Atomic uint64_t *to, const void *from, size_t bytes)
-{
-    const unsigned char *next = from;
-    uint64_t word;
-
-    for (; bytes >= sizeof word; bytes -= sizeof word, next += sizeof word) {
-        memcpy(&word, next, sizeof word);
-        atomic_store_explicit(to++, word, memory_order_release);
-    }
-    if (bytes == 0)
-        return;
-    word = 0;
-    memcpy(&word, next, bytes);
-    atomic_store_explicit(to, word, memory_order_release);
-}
-
-static inline void words_load(void *to, const _Atomic uint64_t *from, size_t bytes)
-{
-    unsigned char *next = to;
-    uint64_t word;
-
-    for (; bytes >= sizeof word; bytes -= sizeof word, next += sizeof word) {
-        word = atomic_load_explicit(from++, memory_order_acquire);
-        memcpy(next, &word, sizeof word);
-    }
-    if (bytes == 0)
-        return;
-    word = atomic_load_explicit(from, memory_order_acquire);
-    memcpy(next, &word, bytes);
-}
-
-static inline bool words_equal(const _Atomic uint64_t *words, const void *bytes, size_t size)
-{
-    const unsigned char *next = bytes;
-    uint64_t word;
-
-    for (; size >= sizeof word; size -= sizeof word, next += sizeof word) {
-        memcpy(&word, next, sizeof word);
-        if (atomic_load_explicit(words++, memory_order_acquire) != word)
-            return false;
-    }
-    if (size == 0)
-        return true;
-    word = 0;
-    memcpy(&word, next, size);
-    return atomic_load_explicit(words, memory_order_acquire) == word;
-}
-
-static inline void words_zero(_Atomic uint64_t *words, uint64_t bytes)
-{
-    for (uint64_t i = 0; i < bytes / sizeof *words; i++)
-        atomic_store_explicit(&words[i], 0, memory_order_release);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* Random operations by several threads, and by several processes, against a reference.
  *
- * Each worker owns every WORKERS-th key and knows exactly what must stand under it. All of them also
- * write the same few keys, whose values tell by themselves whether they are whole. */
+ * Each worker owns every WORKERS-th key and knows exactly what must stand under it. All of them
+ * also write the same few keys, whose values tell by themselves whether they are whole. */
 #include "solo.h"
 
 #include "core/recover.h"
@@ -159,8 +159,8 @@ static void *work_as_thread(void *worker)
     return NULL;
 }
 
-/* Every entry that the walk shows is in the reference, every one of the reference is shown once, and
- * the size agrees. */
+/* Every entry that the walk shows is in the reference, every one of the reference is shown once,
+ * and the size agrees. */
 static void compare(troupe_dict dict, const struct reference *reference)
 {
     unsigned char key_bytes[64], *value = malloc(VALUE_RARE), *expected = malloc(VALUE_RARE);

@@ -1,0 +1,72 @@
+/* Bytes in a dict's blocks, copied and compared word by word.
+ *
+ * Readers look at blocks that may be somebody else's by now, so every word is an atomic: written
+ * with release, read with acquire. Keys and values begin on a word and end in one padded with zeros. */
+#ifndef TROUPE_OBJECT_DICT_WORDS_H
+#define TROUPE_OBJECT_DICT_WORDS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint64_t words_for(uint64_t bytes)
+{
+    return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t);
+}
+
+static inline void words_store(_Atomic uint64_t *to, const void *from, size_t bytes)
+{
+    const unsigned char *next = from;
+    uint64_t word;
+
+    for (; bytes >= sizeof word; bytes -= sizeof word, next += sizeof word) {
+        memcpy(&word, next, sizeof word);
+        atomic_store_explicit(to++, word, memory_order_release);
+    }
+    if (bytes == 0)
+        return;
+    word = 0;
+    memcpy(&word, next, bytes);
+    atomic_store_explicit(to, word, memory_order_release);
+}
+
+static inline void words_load(void *to, const _Atomic uint64_t *from, size_t bytes)
+{
+    unsigned char *next = to;
+    uint64_t word;
+
+    for (; bytes >= sizeof word; bytes -= sizeof word, next += sizeof word) {
+        word = atomic_load_explicit(from++, memory_order_acquire);
+        memcpy(next, &word, sizeof word);
+    }
+    if (bytes == 0)
+        return;
+    word = atomic_load_explicit(from, memory_order_acquire);
+    memcpy(next, &word, bytes);
+}
+
+static inline bool words_equal(const _Atomic uint64_t *words, const void *bytes, size_t size)
+{
+    const unsigned char *next = bytes;
+    uint64_t word;
+
+    for (; size >= sizeof word; size -= sizeof word, next += sizeof word) {
+        memcpy(&word, next, sizeof word);
+        if (atomic_load_explicit(words++, memory_order_acquire) != word)
+            return false;
+    }
+    if (size == 0)
+        return true;
+    word = 0;
+    memcpy(&word, next, size);
+    return atomic_load_explicit(words, memory_order_acquire) == word;
+}
+
+static inline void words_zero(_Atomic uint64_t *words, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes / sizeof *words; i++)
+        atomic_store_explicit(&words[i], 0, memory_order_release);
+}
+
+#endif
