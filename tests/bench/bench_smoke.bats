@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# `troupe bench`: every bench in its short form, the report's form, and what is said of bad words.
+
+setup()
+{
+    here=$(mktemp -d)
+    schema=$BATS_TEST_DIRNAME/schema.py
+}
+
+teardown()
+{
+    rm -rf "$here"
+}
+
+# refused WORDS…: status 2, nothing on standard output, one line on standard error.
+refused()
+{
+    local status=0
+
+    troupe bench "$@" >"$here/out" 2>"$here/err" || status=$?
+    [ "$status" -eq 2 ]
+    [ ! -s "$here/out" ]
+    [ "$(wc -l <"$here/err")" -eq 1 ]
+}
+
+@test "every bench runs and reports as the schema says" {
+    troupe bench --short --json >"$here/report"
+    troupe bench --list | awk '{ print $1 }' >"$here/names"
+    python3 "$schema" "$here/report" --complete --names "$here/names"
+}
+
+@test "several samples give a spread, names choose, in any order with options" {
+    troupe bench process.start_join --short --repeat 3 --json world.self_start >"$here/report"
+    printf '%s\n' process.start_join world.self_start >"$here/names"
+    python3 "$schema" "$here/report" --complete --names "$here/names" --runs 3
+}
+
+@test "the beginning of names chooses them all" {
+    run troupe bench --list queue.stream
+    [ "$status" -eq 0 ]
+    [ "$(awk '{ print $1 }' <<<"$output")" = $'queue.stream.node\nqueue.stream.node.python' ]
+}
+
+@test "people get one line for each bench below a heading" {
+    troupe bench dict.get --short >"$here/out" 2>"$here/err"
+    [ "$(wc -l <"$here/out")" -eq 2 ]
+    grep -q '^dict.get.node  *us  *[0-9]' "$here/out"
+    [ ! -s "$here/err" ]
+}
+
+@test "without Python its baselines are null, which is said, and the rest is measured" {
+    ln -s /bin/* /usr/bin/* "$here" 2>/dev/null || true
+    rm -f "$here"/python*
+    ln -sf "$(command -v mpirun)" "$here/mpirun"
+    PATH=$here "$(command -v troupe)" bench process --short --json >"$here/report" 2>"$here/err"
+    printf 'process.start_join\n' >"$here/names"
+    python3 "$schema" "$here/report" --names "$here/names"
+    grep -q '"baseline_value": null' "$here/report"
+    [ "$(wc -l <"$here/err")" -eq 1 ]
+    grep -q 'process.start_join has no baseline: cannot run python3' "$here/err"
+}
+
+@test "without mpirun there is no value: null, one line a bench, status 1" {
+    local status=0
+
+    PATH=$here "$(command -v troupe)" bench world.start --short --json >"$here/report" \
+        2>"$here/err" || status=$?
+    [ "$status" -eq 1 ]
+    printf 'world.start\n' >"$here/names"
+    python3 "$schema" "$here/report" --names "$here/names"
+    grep -q '"value": null' "$here/report"
+    [ "$(wc -l <"$here/err")" -eq 1 ]
+    grep -q '^troupe bench: world.start has no value: .*mpirun' "$here/err"
+}
+
+@test "a name that is no bench is refused" {
+    refused nothing.such
+    grep -q 'no bench nothing.such' "$here/err"
+}
+
+@test "the middle of a name chooses nothing" {
+    refused world.sta
+    refused ''
+}
+
+@test "bad options are refused" {
+    refused --nonsense
+    refused --repeat
+    refused --repeat 0
+    refused --repeat 1001
+    refused --repeat abc
+    refused --json=yes
+    refused process.start_join --repeat -1
+}
