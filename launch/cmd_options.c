@@ -1,5 +1,5 @@
-/* What is made from a verb's option table: the parsing, the errors of usage and the text of the help,
- * also for verbs that are programs of their own. */
+/* What is made from a verb's option table: the parsing, the errors of usage and the text of the
+ * help, also for verbs that are programs of their own. */
 #include "cmd.h"
 
 #include <getopt.h>

@@ -1,5 +1,5 @@
 /* `troupe bench`: which benches, how often, and what is told of them. It starts no world itself. */
-#include "cmd.h"
+#include "launch/cmd.h"
 #include "bench.h"
 
 #include <stdio.h>
