@@ -20,7 +20,7 @@
 #define CONTROL_VERSION 1
 
 enum control_kind {
-    CONTROL_ATTACH = 1, /* to the supervisor: value is the rank, role and host are filled */
+    CONTROL_ATTACH = 1, /* to the supervisor: value is the rank; world, role, host too */
     CONTROL_ATTACHED,   /* the answer: flags, and the descriptors that they name */
     CONTROL_REFUSED,    /* the answer when versions differ; the connection ends */
     CONTROL_FLUSH,      /* to the supervisor: print what I wrote before this */
@@ -39,6 +39,7 @@ struct control_message {
     uint32_t kind;
     int32_t value;
     uint32_t flags;
+    uint64_t world; /* a mark of the launcher's job, the same in all its ranks; 0: none */
     char role[CONTROL_ROLE_SIZE];
     char host[TROUPE_HOST_SIZE];
 };

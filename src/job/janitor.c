@@ -199,11 +199,11 @@ static bool order_obey(struct duty *duty, const struct message *order)
             kill(duty->command, order->value);
         return true;
     case WORD_HOLD:
-        leftovers_signal(SIGSTOP, 0, &duty->noted);
+        leftovers_signal(SIGSTOP, &duty->noted);
         say(duty->channel, WORD_HELD, 0);
         return true;
     case WORD_RESUME:
-        leftovers_signal(SIGCONT, 0, &duty->noted);
+        leftovers_signal(SIGCONT, &duty->noted);
         return true;
     case WORD_DISMISS:
         _exit(0);

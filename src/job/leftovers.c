@@ -18,24 +18,31 @@
 
 void leftovers_note(struct leftovers_pids *pids, pid_t pid)
 {
-    for (size_t i = 0; i < pids->count; i++)
-        if (pids->ids[i] == pid)
-            return;
-    if (pids->count == pids->capacity) {
-        size_t capacity = pids->capacity > 0 ? 2 * pids->capacity : 64;
-        pid_t *ids = realloc(pids->ids, capacity * sizeof *ids);
+    size_t byte = (size_t)pid / CHAR_BIT;
 
-        if (ids == NULL)
+    if (byte >= pids->size) {
+        size_t size = 2 * byte + 1;
+        unsigned char *bits = realloc(pids->bits, size);
+
+        if (bits == NULL)
             return;
-        pids->ids = ids;
-        pids->capacity = capacity;
+        memset(bits + pids->size, 0, size - pids->size);
+        pids->bits = bits;
+        pids->size = size;
     }
-    pids->ids[pids->count++] = pid;
+    pids->bits[byte] |= (unsigned char)(1u << (size_t)pid % CHAR_BIT);
+}
+
+static bool is_noted(const struct leftovers_pids *pids, pid_t pid)
+{
+    size_t byte = (size_t)pid / CHAR_BIT;
+
+    return byte < pids->size && (pids->bits[byte] >> (size_t)pid % CHAR_BIT & 1) != 0;
 }
 
 void leftovers_pids_free(struct leftovers_pids *pids)
 {
-    free(pids->ids);
+    free(pids->bits);
     memset(pids, 0, sizeof *pids);
 }
 
@@ -115,40 +122,39 @@ static void relations_read(struct relations *all)
     closedir(folder);
 }
 
-/* Appends every process below root, nearest first. */
-static void descendants_collect(const struct relations *all, pid_t root,
-                                struct leftovers_pids *found)
+/* Moves every process below root to the front of the rows, nearest first, and returns how many
+ * there are. */
+static size_t descendants_gather(struct relations *all, pid_t root)
 {
-    size_t next = 0;
+    size_t found = 0, next = 0;
     pid_t above = root;
 
     for (;;) {
-        for (size_t i = 0; i < all->count; i++)
-            if (all->rows[i].parent == above)
-                leftovers_note(found, all->rows[i].pid);
-        if (next == found->count)
-            return;
-        above = found->ids[next++];
+        for (size_t i = found; i < all->count; i++)
+            if (all->rows[i].parent == above) {
+                struct relation row = all->rows[i];
+
+                all->rows[i] = all->rows[found];
+                all->rows[found++] = row;
+            }
+        if (next == found)
+            return found;
+        above = all->rows[next++].pid;
     }
 }
 
-size_t leftovers_signal(int signal_number, pid_t spared, struct leftovers_pids *noted)
+void leftovers_signal(int signal_number, struct leftovers_pids *noted)
 {
     struct relations all = { 0 };
-    struct leftovers_pids found = { 0 };
     size_t count;
 
     relations_read(&all);
-    descendants_collect(&all, getpid(), &found);
-    for (size_t i = 0; i < found.count; i++) {
-        leftovers_note(noted, found.ids[i]);
-        if (found.ids[i] != spared)
-            kill(found.ids[i], signal_number);
+    count = descendants_gather(&all, getpid());
+    for (size_t i = 0; i < count; i++) {
+        leftovers_note(noted, all.rows[i].pid);
+        kill(all.rows[i].pid, signal_number);
     }
-    count = found.count;
     free(all.rows);
-    leftovers_pids_free(&found);
-    return count;
 }
 
 /* Whoever is killed leaves its children to the caller, so the tree is looked at again after every
@@ -159,7 +165,7 @@ void leftovers_end_processes(pid_t watched, struct leftovers_pids *noted, int *s
         int ended_status, flags = 0;
         pid_t ended;
 
-        leftovers_signal(SIGKILL, 0, noted);
+        leftovers_signal(SIGKILL, noted);
         while ((ended = waitpid(-1, &ended_status, flags | __WALL)) > 0) {
             if (ended == watched)
                 *status = ended_status;
@@ -172,17 +178,9 @@ void leftovers_end_processes(pid_t watched, struct leftovers_pids *noted, int *s
 
 /* ---- segments ----------------------------------------------------------------------------- */
 
-static bool is_noted(const struct leftovers_pids *noted, pid_t pid)
-{
-    for (size_t i = 0; i < noted->count; i++)
-        if (noted->ids[i] == pid)
-            return true;
-    return false;
-}
-
 void leftovers_remove_segments(const struct leftovers_pids *noted)
 {
-    FILE *table = noted->count > 0 ? fopen("/proc/sysvipc/shm", "re") : NULL;
+    FILE *table = noted->size > 0 ? fopen("/proc/sysvipc/shm", "re") : NULL;
     char line[512];
 
     if (table == NULL)

@@ -6,20 +6,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Process ids, each once, in no order. All zero is the empty set. */
+/* A set of process ids, one bit each: a world may start millions of processes in its life, and the
+ * kernel's ids stay below four million. All zero is the empty set. */
 struct leftovers_pids {
-    pid_t *ids;
-    size_t count;
-    size_t capacity;
+    unsigned char *bits;
+    size_t size; /* bytes */
 };
 
 /* Adds a process; what does not fit in memory is left out. */
 void leftovers_note(struct leftovers_pids *pids, pid_t pid);
 void leftovers_pids_free(struct leftovers_pids *pids);
 
-/* Sends a signal to every process below the caller in the tree, except the one with the id spared
- * (0: none), and notes them. Returns their number. */
-size_t leftovers_signal(int signal_number, pid_t spared, struct leftovers_pids *noted);
+/* Sends a signal to every process below the caller in the tree, and notes them. */
+void leftovers_signal(int signal_number, struct leftovers_pids *noted);
 
 /* Kills every process below the caller and waits until none is left. The caller must be a
  * subreaper (PR_SET_CHILD_SUBREAPER), so that orphans come to it.

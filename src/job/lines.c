@@ -8,10 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A file takes anything; whatever else polls writable takes PIPE_BUF bytes without blocking. */
 void lines_output_init(struct lines_output *output, int descriptor)
 {
+    struct stat status;
+
     memset(output, 0, sizeof *output);
     output->descriptor = descriptor;
+    output->piece =
+        fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) ? SSIZE_MAX : PIPE_BUF;
 }
 
 void lines_output_free(struct lines_output *output)
@@ -25,8 +30,7 @@ size_t lines_output_waiting(const struct lines_output *output)
     return output->queue.size - output->written;
 }
 
-/* A descriptor that polls writable takes PIPE_BUF bytes without blocking, whatever it is. It is
- * not made non-blocking, for it is shared with the shell that started us. */
+/* The descriptor is not made non-blocking, for it is shared with the shell that started us. */
 static bool writable(int descriptor)
 {
     struct pollfd question = { .fd = descriptor, .events = POLLOUT };
@@ -34,21 +38,12 @@ static bool writable(int descriptor)
     return poll(&question, 1, 0) == 1;
 }
 
-static bool is_file(int descriptor)
-{
-    struct stat status;
-
-    return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 bool lines_output_write(struct lines_output *output)
 {
-    size_t most = is_file(output->descriptor) ? SSIZE_MAX : PIPE_BUF;
-
     while (lines_output_waiting(output) > 0 && !output->broken && writable(output->descriptor)) {
         size_t size = lines_output_waiting(output);
         ssize_t written = write(output->descriptor, output->queue.data + output->written,
-                                size < most ? size : most);
+                                size < output->piece ? size : output->piece);
 
         if (written > 0)
             output->written += (size_t)written;

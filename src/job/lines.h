@@ -24,6 +24,7 @@ struct lines_stream;
 
 struct lines_output {
     int descriptor;
+    size_t piece; /* what one write may hold without blocking once the descriptor is writable */
     struct text queue; /* bytes before `written` are out already */
     size_t written;
     bool broken;                           /* the reader is gone: everything is dropped */

@@ -227,6 +227,10 @@ static void attach(struct members *members, struct member *member,
     memcpy(member->role, message->role, sizeof member->role);
     memcpy(member->host, message->host, sizeof member->host);
     member->rank = message->value;
+    if (!members->any_attached)
+        members->world = message->world;
+    if (message->world != members->world)
+        snprintf(member->role, sizeof member->role, "%s", JOB_ROLE_RANK);
     drain_process(members, member->pid);
     pipes = count = pipes_make(members, member, descriptors);
     if (pipes < 0) {

@@ -64,6 +64,7 @@ struct members {
     struct member *first;
     struct member *foreground; /* has standard input: the parent, or rank 0's command */
     bool any_attached;
+    uint64_t world; /* the first member's: a parent of another world is none of ours */
     bool parent_ended;
     bool status_known;
     int status; /* as the parent reported it */

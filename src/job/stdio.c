@@ -63,6 +63,20 @@ static void message_fill(struct control_message *message, enum control_kind kind
     message->value = value;
 }
 
+/* A mark of the job that started this process, from the name that its launcher gave it (FNV-1a).
+ * A job that a rank starts inherits the supervisor's address, but not this. */
+static uint64_t world_mark(void)
+{
+    const char *name = getenv("PMIX_NAMESPACE");
+    uint64_t mark = 14695981039346656037u;
+
+    if (name == NULL)
+        return 0;
+    for (; *name != '\0'; name++)
+        mark = (mark ^ (unsigned char)*name) * 1099511628211u;
+    return mark;
+}
+
 /* Asks for the pipes. On success the caller owns the connection and the descriptors. */
 static int attach_ask(const char *address, const char *role, int rank, int *connection,
                       struct control_message *answer, int *descriptors, int *count)
@@ -73,6 +87,7 @@ static int attach_ask(const char *address, const char *role, int rank, int *conn
     if (result != TROUPE_OK)
         return result;
     message_fill(&question, CONTROL_ATTACH, rank);
+    question.world = world_mark();
     snprintf(question.role, sizeof question.role, "%s", role);
     gethostname(question.host, sizeof question.host - 1);
     result = control_send(opened, &question, NULL, 0);

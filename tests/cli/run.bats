@@ -321,6 +321,21 @@ usage_line() {
     [ "$output" = "$(printf 'of 2\nof 2')" ]
 }
 
+@test "the status and input of a world that a rank starts by mpirun are not the run's" {
+    cat >script <<'END'
+for name in $(env | sed -n 's/^\(\(OMPI\|PMIX\|PMI\)_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+mpirun --oversubscribe -n 2 supervised status 3 >/dev/null 2>&1
+echo "inner $?"
+read -r word
+echo "read $word"
+exit 4
+END
+    run bash -c 'echo mine | troupe run -n 1 sh script'
+    [ "$status" -eq 4 ]
+    [ "$output" = "$(printf 'inner 3\nread mine')" ]
+}
+
 # ---- signals ----
 
 @test "signals reach the parent, whose handler decides" {
