@@ -325,7 +325,7 @@ usage_line() {
     cat >script <<'END'
 for name in $(env | sed -n 's/^\(\(OMPI\|PMIX\|PMI\)_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun --oversubscribe -n 2 supervised status 3 >/dev/null 2>&1
+mpirun --oversubscribe -n 2 supervised status 3 </dev/null >/dev/null 2>&1
 echo "inner $?"
 read -r word
 echo "read $word"
