@@ -12,7 +12,7 @@ static json_t *text_or_null(const char *text)
 
 static json_t *list_json(const struct cpus *cpus)
 {
-    char *text = plan_show_list(cpus);
+    char *text = cpus_list(cpus);
     json_t *json = text_or_null(text);
 
     free(text);

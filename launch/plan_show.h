@@ -28,7 +28,4 @@ int plan_show_json(const struct plan_request *request, const struct plan *plan, 
 int plan_show_mask(const struct plan_request *request, const struct plan *plan, size_t rank,
                    char **mask, const char **order);
 
-/* A set as a list, to be freed; NULL when memory ran out. */
-char *plan_show_list(const struct cpus *cpus);
-
 #endif

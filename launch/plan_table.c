@@ -7,15 +7,6 @@
 #include "plan_show.h"
 #include "troupe/troupe.h"
 
-char *plan_show_list(const struct cpus *cpus)
-{
-    struct text text = { 0 };
-
-    text_append(&text, "%s", "");
-    cpus_append_list(&text, cpus);
-    return text.data;
-}
-
 int plan_show_mask(const struct plan_request *request, const struct plan *plan, size_t rank,
                    char **mask, const char **order)
 {
@@ -58,7 +49,7 @@ static void numa_draw(const struct plan_request *request, const struct plan *pla
         if (machine->cores[core].numa == numa &&
             cpus_add_all(&cpus, &machine->cores[core].pus) != TROUPE_OK)
             break;
-    list = plan_show_list(&cpus);
+    list = cpus_list(&cpus);
     printf("  NUMA %-3d  CPUs %s", id, list != NULL ? list : "?");
     free(list);
     cpus_free(&cpus);
@@ -111,8 +102,8 @@ static int row_fill(const struct plan_request *request, const struct plan *plan,
         row->cells[COLUMN_MASK] = strdup("(unset)");
     text_append(&number, "%zu", rank);
     row->cells[COLUMN_RANK] = number.data;
-    row->cells[COLUMN_CPUS] = plan_show_list(&plan->ranks[rank].cpus);
-    row->cells[COLUMN_NUMA] = plan_show_list(&plan->ranks[rank].numa);
+    row->cells[COLUMN_CPUS] = cpus_list(&plan->ranks[rank].cpus);
+    row->cells[COLUMN_NUMA] = cpus_list(&plan->ranks[rank].numa);
     row->cells[COLUMN_GPU] = gpus_text(&request->machine, &plan->ranks[rank]);
     row->cells[COLUMN_WHY] = strdup(plan->ranks[rank].reason);
     for (int i = 0; i < COLUMNS; i++)

@@ -33,7 +33,7 @@ struct order {
 
 static char *mask_at_init; /* NULL: it was not set */
 
-static void mask_remember(void)
+void process_mask_remember(void)
 {
     const char *text = getenv(MASK_VARIABLE);
 
@@ -146,6 +146,7 @@ static int remote_offer(struct actor *actor, int node, const struct order *order
     if (result != TROUPE_OK)
         return result;
     free(answer.data);
+    atomic_store(&process_of(record)->runner, (uint64_t)node + 1);
     atomic_store(&process_of(record)->assigned, 1);
     return TROUPE_OK;
 }
@@ -183,18 +184,22 @@ static int start_handler(struct actor *actor, const struct request *request, boo
 static int ended_handler(struct actor *actor, const struct request *request, bool last,
                          struct answer *answer, struct bell **bell)
 {
-    char reason[TROUPE_REASON_SIZE] = "";
+    const struct process_where *where = request->data;
     struct process_end end = { (int)request->words[0], (int)request->words[1],
-                               (int)request->words[2], reason };
+                               (int)request->words[2], NULL };
     struct record *record;
 
     (void)last, (void)answer, (void)bell;
-    memcpy(reason, request->data != NULL ? request->data : "",
-           request->size < sizeof reason ? request->size : sizeof reason - 1);
-    if (table_find(actor, request->object, OBJECT_PROCESS, &record) == TROUPE_OK) {
+    if (request->size != sizeof *where || where->host[sizeof where->host - 1] != '\0' ||
+        where->reason[sizeof where->reason - 1] != '\0')
+        return fail(TROUPE_BAD_ARGUMENT, "the end of a process came without its place");
+    if (table_lock(actor, request->object, OBJECT_PROCESS, &record) == TROUPE_OK) {
         atomic_store(&process_of(record)->place, request->words[3]);
         atomic_store(&process_of(record)->pid, request->words[4]);
+        memcpy(process_of(record)->host, where->host, sizeof where->host);
+        lock_give(actor, &record->lock);
     }
+    end.reason = where->reason;
     process_finish(actor, request->object, &end);
     return TROUPE_OK;
 }
@@ -359,17 +364,26 @@ static int join_local(struct actor *actor, uint64_t handle, uint64_t deadline)
                                : fail(result, "the process was closed while it was waited for");
 }
 
-/* The same request for a process whose home is another node. */
-static int ask_home(struct actor *actor, enum service_op op, uint64_t handle, uint64_t deadline,
-                    struct answer *answer)
+static int home_check(uint64_t handle)
 {
-    struct request request = { .op = op, .object = handle };
-
     if (handle_kind(handle) != OBJECT_PROCESS || handle_node(handle) >= world_here.nodes)
         return fail(TROUPE_BAD_HANDLE,
                     "handle %016llx is no process's; pass one that "
                     "troupe_process_start made",
                     (unsigned long long)handle);
+    return TROUPE_OK;
+}
+
+/* The same request for a process whose home is another node. */
+static int ask_home(struct actor *actor, enum service_op op, uint64_t handle, uint64_t deadline,
+                    struct answer *answer)
+{
+    struct request request = { .op = op, .object = handle };
+    int result = home_check(handle);
+
+    memset(answer, 0, sizeof *answer);
+    if (result != TROUPE_OK)
+        return result;
     return service_call(actor, handle_node(handle), &request, deadline, answer);
 }
 
@@ -405,7 +419,9 @@ static int join_handler(struct actor *actor, const struct request *request, bool
                 : SERVICE_PARK;
 }
 
-static int status_local(struct actor *actor, uint64_t handle, troupe_process_status *status)
+/* runner is the node that knows more of it, or -1. */
+static int status_local(struct actor *actor, uint64_t handle, troupe_process_status *status,
+                        int *runner)
 {
     struct record *record;
     const struct process *process;
@@ -427,24 +443,47 @@ static int status_local(struct actor *actor, uint64_t handle, troupe_process_sta
     status->pid = (int)atomic_load(&process->pid);
     memcpy(status->host, process->host, sizeof status->host);
     memcpy(status->reason, process->reason, sizeof status->reason);
+    *runner = status->state < TROUPE_STATE_DONE ? (int)atomic_load(&process->runner) - 1 : -1;
     lock_give(actor, &record->lock);
     return TROUPE_OK;
 }
 
+static int status_at(struct actor *actor, int node, uint64_t handle, troupe_process_status *status,
+                     int *runner)
+{
+    struct request request = { .op = SERVICE_PROCESS_STATUS, .object = handle };
+    struct answer answer;
+    int result;
+
+    if (node == world_here.node)
+        return status_local(actor, handle, status, runner);
+    result = service_call(actor, node, &request, BELL_NO_WAIT, &answer);
+    if (result == TROUPE_OK) {
+        memcpy(status, answer.data, sizeof *status);
+        *runner = (int)answer.words[0] - 1;
+    }
+    free(answer.data);
+    return result;
+}
+
+/* The home learns of the end; what happens before, the node that runs it knows. When that has
+ * forgotten it, the end has come home. */
 int troupe_process_status_get(troupe_process process, troupe_process_status *status)
 {
-    struct answer answer;
+    int home = handle_node(process.id), runner, unused;
+    troupe_process_status seen;
     struct actor *actor;
     int result = world_enter(&actor);
 
-    if (result != TROUPE_OK)
-        return result;
-    if (handle_node(process.id) == world_here.node)
-        return status_local(actor, process.id, status);
-    result = ask_home(actor, SERVICE_PROCESS_STATUS, process.id, BELL_NO_WAIT, &answer);
     if (result == TROUPE_OK)
-        memcpy(status, answer.data, sizeof *status);
-    free(answer.data);
+        result = home_check(process.id);
+    if (result == TROUPE_OK)
+        result = status_at(actor, home, process.id, &seen, &runner);
+    if (result == TROUPE_OK && runner >= 0 &&
+        status_at(actor, runner, process.id, &seen, &unused) != TROUPE_OK)
+        result = status_at(actor, home, process.id, &seen, &unused);
+    if (result == TROUPE_OK)
+        *status = seen;
     return result;
 }
 
@@ -452,7 +491,7 @@ static int status_handler(struct actor *actor, const struct request *request, bo
                           struct answer *answer, struct bell **bell)
 {
     troupe_process_status status;
-    int result = status_local(actor, request->object, &status);
+    int runner, result = status_local(actor, request->object, &status, &runner);
 
     (void)last, (void)bell;
     if (result != TROUPE_OK)
@@ -462,6 +501,7 @@ static int status_handler(struct actor *actor, const struct request *request, bo
         return fail(TROUPE_NO_MEMORY, "no memory for an answer");
     memcpy(answer->data, &status, sizeof status);
     answer->size = sizeof status;
+    answer->words[0] = (uint64_t)(runner + 1);
     return TROUPE_OK;
 }
 
@@ -603,7 +643,7 @@ static int drain_handler(struct actor *actor, const struct request *request, boo
 
 void process_register(void)
 {
-    mask_remember();
+    process_mask_remember();
     recover_register(RESUME_PROCESS_START, start_resume);
     service_register(SERVICE_PROCESS_START, start_handler);
     service_register(SERVICE_PROCESS_ENDED, ended_handler);

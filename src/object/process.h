@@ -19,6 +19,7 @@ struct process {
     _Atomic uint64_t place; /* rank + 1 (32) | method (32) */
     _Atomic uint64_t pid;
     _Atomic uint64_t assigned; /* somebody will run it */
+    _Atomic uint64_t runner;   /* at home: 1 + the other node that runs it, or 0 */
     _Atomic uint64_t closed;   /* nobody will ask for its end */
     _Atomic uint32_t party;    /* of a fresh process, for its keeper to bury */
     _Atomic uint64_t argument; /* offset of the bytes, 0 when there are none */
@@ -47,6 +48,12 @@ struct process_end {
     int exit_code;
     int signal;
     const char *reason; /* may be NULL */
+};
+
+/* What goes home with the end of a process that ran on another node. */
+struct process_where {
+    char host[TROUPE_HOST_SIZE];
+    char reason[TROUPE_REASON_SIZE];
 };
 
 /* Which run a new process may take on this node. */
@@ -92,6 +99,10 @@ void process_drain(struct actor *actor);
 
 /* Registers the handlers for calls from other nodes, and recovery. */
 void process_register(void);
+
+/* Takes the caller's CUDA_VISIBLE_DEVICES as what processes see by plan: only a later change travels
+ * with a process. Call it again once the rank has its own mask, or a keeper the node's. */
+void process_mask_remember(void);
 
 /* Called when a target has returned, before its end is published, and before a process starts: what was
  * printed so far shall come first. NULL: nothing to do. */

@@ -115,6 +115,17 @@ void cpus_append_list(struct text *text, const struct cpus *cpus)
     }
 }
 
+char *cpus_list(const struct cpus *cpus)
+{
+    struct text text = { 0 };
+
+    text_append(&text, "%s", "");
+    cpus_append_list(&text, cpus);
+    if (text.broken)
+        text_free(&text);
+    return text.data;
+}
+
 /* Reads "7" or "0-3" and moves *at behind it. */
 static bool cpus_read_range(const char **at, long *first, long *last)
 {

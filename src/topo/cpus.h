@@ -30,6 +30,9 @@ void cpus_free(struct cpus *cpus);
 /* Appends the set as the kernel and hwloc write lists: "0-3,8"; nothing for the empty set. */
 void cpus_append_list(struct text *text, const struct cpus *cpus);
 
+/* The same as a string of its own, to be freed; NULL when memory ran out. */
+char *cpus_list(const struct cpus *cpus);
+
 /* Reads such a list, with or without a newline at its end.
  *
  * Returns     TROUPE_OK

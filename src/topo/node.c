@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "topo/place.h"
-#include "troupe/troupe.h"
+#include "base/error.h"
 
 #define NODE_PATH 128
 #define NODE_LINE 8192
@@ -30,7 +29,7 @@ int node_cpus(bool narrowed, struct cpus *cpus)
     return result;
 }
 
-int topo_unbind(void)
+int node_unbind(void)
 {
     struct cpus own = { 0 }, node = { 0 };
     int result = cpus_of_process(0, &own);
@@ -75,5 +74,23 @@ int node_numa_of(const struct cpus *cpus, struct cpus *numa)
         cpus_free(&own);
     }
     cpus_free(&online);
+    return result;
+}
+
+int node_here(char **cpus, char **numa)
+{
+    struct cpus own = { 0 }, nodes = { 0 };
+    int result = cpus_of_process(0, &own);
+
+    if (result == TROUPE_OK)
+        result = node_numa_of(&own, &nodes);
+    if (result == TROUPE_OK) {
+        *cpus = cpus_list(&own);
+        *numa = cpus_list(&nodes);
+        if (*cpus == NULL || *numa == NULL)
+            result = fail(TROUPE_NO_MEMORY, "topo: no memory for a list of CPUs");
+    }
+    cpus_free(&own);
+    cpus_free(&nodes);
     return result;
 }

@@ -15,7 +15,13 @@ bool node_launcher_binds(void);
  * system's share), which the bare control group would not know. */
 int node_cpus(bool narrowed, struct cpus *cpus);
 
+/* Gives the calling thread the node's CPUs as far as the launcher's daemon has them. */
+int node_unbind(void);
+
 /* The NUMA nodes that a set of CPUs is on, as the kernel lists them; none where it lists none. */
 int node_numa_of(const struct cpus *cpus, struct cpus *numa);
+
+/* What this process may use now and the NUMA nodes of that, as lists to be freed. */
+int node_here(char **cpus, char **numa);
 
 #endif

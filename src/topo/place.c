@@ -8,19 +8,13 @@
 #include "base/log.h"
 #include "topo/mask.h"
 #include "topo/node.h"
+#include "topo/placed.h"
 
 #define PLACE_MODE "TROUPE_GPU_MODE"
 #define PLACE_PER_RANK "TROUPE_GPUS_PER_RANK"
 #define PLACE_BIND "TROUPE_BIND"
 #define PLACE_TOPOLOGY "TROUPE_TOPOLOGY"
 #define PLACE_GPUS_MOST 1024
-
-/* What an applied place leaves to those below it. TROUPE_PLACED names the job and the rank it was
- * made for, so that a job started from within a placed rank makes its own. */
-#define PLACED "TROUPE_PLACED"
-#define PLACED_CPUS "TROUPE_PLACED_CPUS"
-#define PLACED_GPU "TROUPE_PLACED_GPU"
-#define PLACED_REASON "TROUPE_PLACED_REASON"
 
 static int no_memory(void)
 {
@@ -53,71 +47,6 @@ int topo_options_read(struct topo_options *options)
     return TROUPE_OK;
 }
 
-/* ---- as it is now ---------------------------------------------------------------------------- */
-
-static int list_text(const struct cpus *cpus, char **to)
-{
-    struct text text = { 0 };
-
-    text_append(&text, "%s", "");
-    cpus_append_list(&text, cpus);
-    if (text.broken) {
-        text_free(&text);
-        return no_memory();
-    }
-    *to = text.data;
-    return TROUPE_OK;
-}
-
-/* What this process may use now, and its NUMA nodes. */
-static int place_here(struct topo_place *place)
-{
-    struct cpus cpus = { 0 }, numa = { 0 };
-    int result = cpus_of_process(0, &cpus);
-
-    if (result == TROUPE_OK)
-        result = node_numa_of(&cpus, &numa);
-    if (result == TROUPE_OK)
-        result = list_text(&cpus, &place->cpus);
-    if (result == TROUPE_OK)
-        result = list_text(&numa, &place->numa);
-    cpus_free(&cpus);
-    cpus_free(&numa);
-    return result;
-}
-
-/* ---- a place that was applied above us -------------------------------------------------- */
-
-/* Names the job and the local rank. PMIx's namespace is the job's; without PMIx there is none. */
-static int place_identify(struct topo_place *place)
-{
-    const char *job = getenv("PMIX_NAMESPACE");
-    struct text name = { 0 };
-
-    text_append(&name, "%s:%d", job != NULL ? job : "", place->local_rank);
-    place->identity = name.data;
-    return name.broken ? no_memory() : TROUPE_OK;
-}
-
-static bool placed_already(const struct topo_place *place)
-{
-    const char *placed = getenv(PLACED);
-
-    return placed != NULL && strcmp(placed, place->identity) == 0;
-}
-
-static int place_inherited(struct topo_place *place)
-{
-    const char *gpu = getenv(PLACED_GPU), *reason = getenv(PLACED_REASON);
-    int result = place_here(place);
-
-    if (result != TROUPE_OK)
-        return result;
-    place->gpu = strdup(gpu != NULL ? gpu : "none");
-    place->reason = strdup(reason != NULL ? reason : "placed already");
-    return place->gpu != NULL && place->reason != NULL ? TROUPE_OK : no_memory();
-}
-
 /* ---- a place without hwloc -------------------------------------------------------------- */
 
 /* True when nothing is to be looked up: no GPU, and no binding, for nobody asked for it or there
@@ -140,7 +69,7 @@ static int place_is_plain(int local_size, const struct topo_options *options, bo
 static int place_plain(int local_size, const struct topo_options *options, struct topo_place *place)
 {
     struct text reason = { 0 };
-    int result = place_here(place);
+    int result = node_here(&place->cpus, &place->numa);
 
     if (result != TROUPE_OK)
         return result;
@@ -183,13 +112,13 @@ static int place_cpus(const struct topo_options *options, const struct plan *pla
                       struct topo_place *place)
 {
     const struct plan_rank *rank = &plan->ranks[place->local_rank];
-    int result;
 
     place->bind = plan->bound && ours;
     if (!plan->bound && options->topology == NULL)
-        return place_here(place);
-    result = list_text(&rank->cpus, &place->cpus);
-    return result == TROUPE_OK ? list_text(&rank->numa, &place->numa) : result;
+        return node_here(&place->cpus, &place->numa);
+    place->cpus = cpus_list(&rank->cpus);
+    place->numa = cpus_list(&rank->numa);
+    return place->cpus != NULL && place->numa != NULL ? TROUPE_OK : no_memory();
 }
 
 static int place_reason(const struct plan *plan, bool ours, struct topo_place *place)
@@ -215,10 +144,13 @@ static int place_mask(const struct machine *machine, const struct mask_given *gi
         return TROUPE_OK;
     result = mask_write(machine, given, pool, plan, mode, (size_t)place->local_rank,
                         &place->cuda_visible_devices, &order);
+    if (result == TROUPE_OK && place->cuda_visible_devices != NULL)
+        result = placed_keep(MASK_VARIABLE, &place->mask_before);
     if (result != TROUPE_OK || order == NULL)
         return result;
     place->cuda_device_order = strdup(order);
-    return place->cuda_device_order != NULL ? TROUPE_OK : no_memory();
+    return place->cuda_device_order != NULL ? placed_keep(MASK_ORDER_VARIABLE, &place->order_before)
+                                            : no_memory();
 }
 
 /* Why no rank gets a GPU of a machine that has some; NULL when the machine has none. */
@@ -322,12 +254,12 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
         options = &read;
     }
     if (result == TROUPE_OK)
-        result = place_identify(&made);
+        result = placed_identify(&made);
     placed = result == TROUPE_OK && options->mask == NULL && placed_already(&made);
     if (result == TROUPE_OK && !placed)
         result = place_is_plain(local_size, options, &plain);
     if (result == TROUPE_OK)
-        result = placed  ? place_inherited(&made)
+        result = placed  ? placed_inherit(&made)
                  : plain ? place_plain(local_size, options, &made)
                          : place_from_machine(local_size, options, &made);
     if (result == TROUPE_OK && options->mask != NULL && made.cuda_visible_devices == NULL) {
@@ -339,21 +271,6 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
     else
         topo_place_free(&made);
     return result;
-}
-
-void topo_place_variables(const struct topo_place *place,
-                          struct topo_variable variables[TOPO_VARIABLES])
-{
-    const struct topo_variable all[TOPO_VARIABLES] = {
-        { PLACED, place->identity },
-        { PLACED_CPUS, place->cpus },
-        { PLACED_GPU, place->gpu },
-        { PLACED_REASON, place->reason },
-        { MASK_VARIABLE, place->cuda_visible_devices },
-        { MASK_ORDER_VARIABLE, place->cuda_device_order },
-    };
-
-    memcpy(variables, all, sizeof all);
 }
 
 int topo_place_apply(const struct topo_place *place)
@@ -384,5 +301,7 @@ void topo_place_free(struct topo_place *place)
     free(place->cuda_device_order);
     free(place->reason);
     free(place->identity);
+    free(place->mask_before);
+    free(place->order_before);
     memset(place, 0, sizeof *place);
 }

@@ -30,8 +30,10 @@ struct topo_place {
     char *cuda_visible_devices; /* NULL: leave the variable; never NULL when options had a mask */
     char *cuda_device_order;    /* NULL: leave the variable */
     char *reason;
-    bool bind;      /* applying binds to cpus */
-    char *identity; /* the job and the local rank that it was made for */
+    bool bind;         /* applying binds to cpus */
+    char *identity;    /* the job and the local rank that it was made for */
+    char *mask_before; /* what the two variables were: "=0,1", "" when unset; NULL when they stay */
+    char *order_before;
     int local_rank;
 };
 
@@ -41,7 +43,7 @@ struct topo_variable {
     const char *value; /* NULL: leave the variable as it is */
 };
 
-#define TOPO_VARIABLES 6
+#define TOPO_VARIABLES 8
 
 /* Reads TROUPE_GPU_MODE, TROUPE_GPUS_PER_RANK, TROUPE_BIND and TROUPE_TOPOLOGY. Unset means
  * isolate, the default number, none, and this machine; several_nodes becomes false.
@@ -75,11 +77,14 @@ void topo_place_variables(const struct topo_place *place,
 
 void topo_place_free(struct topo_place *place);
 
-/* Gives the calling process the CPUs of its launcher's daemon, so that keepers and the parent do
- * not sit on one rank's core. Call it in the process that the launcher started.
+/* Gives a keeper or the parent the whole node again: the CPUs of its launcher's daemon, and the
+ * CUDA_VISIBLE_DEVICES that `troupe wrap` found, for neither is to stand on one rank's share. Call
+ * it in the process that the launcher started, once the rank is forked.
  *
- * Returns     TROUPE_OK      also when the daemon cannot be looked at: nothing changes then
- *             TROUPE_SYSTEM  the kernel refused */
+ * Returns     TROUPE_OK      also when the daemon cannot be looked at: the CPUs stay then
+ *             TROUPE_SYSTEM  the kernel refused
+ *             TROUPE_NO_MEMORY
+ * Threads     before other threads exist */
 int topo_unbind(void);
 
 #endif

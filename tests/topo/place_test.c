@@ -142,7 +142,7 @@ static void an_applied_place_is_found_again(void **state)
     expect_environment("CUDA_VISIBLE_DEVICES", "2,0,1,3");
     expect_environment("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     assert_int_equal(topo_place_compute(2, 4, NULL, &second), TROUPE_OK);
-    assert_null(second.cuda_visible_devices);
+    assert_string_equal(second.cuda_visible_devices, "2,0,1,3");
     assert_string_equal(second.gpu, first.gpu);
     assert_string_equal(second.reason, first.reason);
     assert_int_equal(topo_place_apply(&second), TROUPE_OK);
@@ -240,6 +240,38 @@ static void a_later_mask_is_shared_out(void **state)
     environment_clear();
 }
 
+/* A keeper below `troupe wrap` stands on the node again, and knows its rank's mask all the same. */
+static void a_keeper_gets_the_nodes_mask_back(void **state)
+{
+    struct topo_place wrapped, place;
+
+    (void)state;
+    setenv("TROUPE_TOPOLOGY", TOPO_DATA "/topologies/domains.xml", 1);
+    setenv("CUDA_VISIBLE_DEVICES", "3,2", 1);
+    assert_int_equal(topo_place_compute(1, 2, NULL, &wrapped), TROUPE_OK);
+    assert_int_equal(topo_place_apply(&wrapped), TROUPE_OK);
+    expect_environment("CUDA_VISIBLE_DEVICES", "2");
+    assert_int_equal(topo_place_compute(1, 2, NULL, &place), TROUPE_OK);
+    assert_int_equal(topo_unbind(), TROUPE_OK);
+    expect_environment("CUDA_VISIBLE_DEVICES", "3,2");
+    expect_environment("CUDA_DEVICE_ORDER", NULL);
+    assert_string_equal(place.cuda_visible_devices, "2");
+    assert_string_equal(place.cuda_device_order, "PCI_BUS_ID");
+    topo_place_free(&place);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    topo_place_free(&wrapped);
+    assert_int_equal(topo_place_compute(0, 2, NULL, &wrapped), TROUPE_OK);
+    assert_int_equal(topo_place_apply(&wrapped), TROUPE_OK);
+    setenv("PMIX_NAMESPACE", "job.3", 1); /* another job's keeper leaves the mask alone */
+    assert_int_equal(topo_unbind(), TROUPE_OK);
+    expect_environment("CUDA_VISIBLE_DEVICES", "0,1");
+    unsetenv("PMIX_NAMESPACE");
+    assert_int_equal(topo_unbind(), TROUPE_OK);
+    expect_environment("CUDA_VISIBLE_DEVICES", NULL);
+    topo_place_free(&wrapped);
+    environment_clear();
+}
+
 static void unbinding_never_narrows(void **state)
 {
     struct cpus before = { 0 }, after = { 0 };
@@ -266,6 +298,7 @@ int main(void)
         cmocka_unit_test(another_machine_binds_nothing),
         cmocka_unit_test(a_wrong_mask_is_an_error),
         cmocka_unit_test(a_later_mask_is_shared_out),
+        cmocka_unit_test(a_keeper_gets_the_nodes_mask_back),
         cmocka_unit_test(unbinding_never_narrows),
     };
 
