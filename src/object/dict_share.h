@@ -1,6 +1,6 @@
 /* A node's share of a dict: its layout, and what the node's processes do with it.
  *
- *   record ── body: struct dict ── pages ── chunks of 64 buckets ── entries
+ *   record ── body: struct dict ── pages ── chunks of 16 buckets ── entries
  *
  *   bucket (one cache line)                     entry (immutable once a cell leads to it)
  *     version   odd while it changes              hash
@@ -33,7 +33,7 @@
 #include "object/dict_words.h"
 #include "troupe/troupe.h"
 
-#define DICT_CHUNK 64u      /* buckets of a chunk, and of the smallest dict */
+#define DICT_CHUNK 16u      /* buckets of a chunk, and of the smallest dict */
 #define DICT_PAGE_FIRST 64u /* chunks that the first page leads to; each next page has double */
 #define DICT_PAGES 32
 #define DICT_INLINE 6 /* cells in the bucket itself */

@@ -1,7 +1,8 @@
 /* Bytes in a dict's blocks, copied and compared word by word.
  *
  * Readers look at blocks that may be somebody else's by now, so every word is an atomic: written
- * with release, read with acquire. Keys and values begin on a word and end in one padded with zeros. */
+ * with release, read with acquire. Keys and values begin on a word and end in one that is padded
+ * with zeros. */
 #ifndef TROUPE_OBJECT_DICT_WORDS_H
 #define TROUPE_OBJECT_DICT_WORDS_H
 

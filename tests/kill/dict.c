@@ -1,8 +1,8 @@
 /* The dict, killed at every instruction of its changes, its growth, its making and its end.
  *
  * Keys are numbers with hashes that the cases choose, so that they know which bucket holds them.
- * After every recovery each dict is walked through: every bucket at rest, every entry where its hash
- * belongs, the count right, and every linked block of the heap reachable. */
+ * After every recovery each dict is walked through: every bucket at rest, every entry where its
+ * hash belongs, the count right, and every linked block of the heap reachable. */
 #include "harness.h"
 
 #include "core/recover.h"
@@ -11,7 +11,7 @@
 #define BUCKET_LATE 10u  /* a bucket that is split after some others */
 #define BYTES_VALUE 100u /* an entry larger than the smallest block */
 
-/* memo: the dict, how many blocks and bytes are not the dicts', and the size of the table before. */
+/* memo: the dict; blocks and bytes that are no dict's; the buckets and entries prepared. */
 enum { MEMO_DICT, MEMO_BLOCKS, MEMO_BYTES, MEMO_BUCKETS, MEMO_ENTRIES };
 
 /* ---- what stands -------------------------------------------------------------------------- */
@@ -380,7 +380,10 @@ static const struct kill_case cases[] = {
       .operation = split,
       .check = first_was_split },
     { .name = "dict_create", .prepare = three_together, .operation = create, .check = was_created },
-    { .name = "dict_destroy", .prepare = cells_full, .operation = destroy, .check = was_destroyed },
+    { .name = "dict_destroy",
+      .prepare = one_outside,
+      .operation = destroy,
+      .check = was_destroyed },
 };
 
 int main(int argc, char **argv)
