@@ -107,7 +107,8 @@ struct actor {
  * Returns     TROUPE_OK; TROUPE_FULL when every slot is taken */
 int actor_open(const struct arena *arena, uint32_t party, struct actor *actor);
 
-/* Gives the slot back; the actor holds no lock and no block. */
+/* Gives the slot back; the actor holds no lock and no block. A process gives its first slot, which
+ * is its party, back last: whoever takes it next is a party of its own. */
 void actor_close(struct actor *actor);
 
 /* Marks the slots of a process that has ended DEAD. Returns how many were alive. Only a process

@@ -29,7 +29,9 @@ void tx_retire(struct actor *actor, uint64_t offset);
  * heap_release; if the caller dies before that, recovery frees it. */
 void tx_take(struct actor *actor, uint64_t offset);
 
-/* Notes that *word becomes value. At most SLOT_WRITES in one transaction. */
+/* Notes that *word becomes value. At most SLOT_WRITES in one transaction. The word is guarded by a
+ * lock that the actor holds, and lies in no block that the same transaction retires: recovery
+ * writes it again, by when the block may be another's. */
 void tx_write(struct actor *actor, _Atomic uint64_t *word, uint64_t value);
 
 /* Makes all of it so. */
