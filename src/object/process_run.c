@@ -36,17 +36,18 @@ static void end_report(struct actor *actor, struct record *record, const struct 
 {
     struct process *process = process_of(record);
     struct answer answer;
-    char reason[TROUPE_REASON_SIZE] = "";
+    struct process_where where = { "", "" };
     struct request request = {
         .op = SERVICE_PROCESS_ENDED,
         .object = atomic_load(&record->handle),
         .words = { (uint64_t)end->state, (uint64_t)end->exit_code, (uint64_t)end->signal,
                    atomic_load(&process->place), atomic_load(&process->pid) },
+        .data = &where,
+        .size = sizeof where,
     };
 
-    reason_write(reason, process, end);
-    request.data = reason;
-    request.size = strlen(reason);
+    memcpy(where.host, process->host, sizeof where.host);
+    reason_write(where.reason, process, end);
     if (service_call(actor, handle_node(request.object), &request, BELL_NO_WAIT, &answer) ==
         TROUPE_OK)
         free(answer.data);
