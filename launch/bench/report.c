@@ -41,23 +41,38 @@ static json_t *number_json(bool is_known, double number)
     return is_known ? json_real(number) : json_null();
 }
 
+/* Sets three fields of an object; not 0 when memory ran out. */
+static int summary_set(json_t *object, const struct bench_summary *summary, const char *median,
+                       const char *least, const char *most)
+{
+    return json_object_set_new(object, median, number_json(summary->is_known, summary->median)) |
+           json_object_set_new(object, least, number_json(summary->is_known, summary->least)) |
+           json_object_set_new(object, most, number_json(summary->is_known, summary->most));
+}
+
 json_t *bench_result_json(const struct bench_result *result, long repeat)
 {
     const struct bench *bench = result->bench;
-    const struct bench_summary *value = &result->value, *baseline = &result->baseline;
+    json_t *object = json_object();
     double ratio = 0;
     bool has_ratio = bench_ratio(result, &ratio);
+    int failed = 0;
 
-    return json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:s, s:I, s:s?, s:o, s:o, s:o, s:o}", "name",
-                     bench->name, "bytes", (json_int_t)bench->bytes, "ranks", bench->ranks, "value",
-                     number_json(value->is_known, value->median), "value_min",
-                     number_json(value->is_known, value->least), "value_max",
-                     number_json(value->is_known, value->most), "unit", bench->unit, "runs",
-                     (json_int_t)repeat, "baseline", bench->baseline, "baseline_value",
-                     number_json(baseline->is_known, baseline->median), "baseline_min",
-                     number_json(baseline->is_known, baseline->least), "baseline_max",
-                     number_json(baseline->is_known, baseline->most), "ratio",
-                     number_json(has_ratio, ratio));
+    failed |= json_object_set_new(object, "name", json_string(bench->name));
+    failed |= json_object_set_new(object, "bytes", json_integer((json_int_t)bench->bytes));
+    failed |= json_object_set_new(object, "ranks", json_integer(bench->ranks));
+    failed |= summary_set(object, &result->value, "value", "value_min", "value_max");
+    failed |= json_object_set_new(object, "unit", json_string(bench->unit));
+    failed |= json_object_set_new(object, "runs", json_integer(repeat));
+    failed |= json_object_set_new(
+        object, "baseline", bench->baseline != NULL ? json_string(bench->baseline) : json_null());
+    failed |=
+        summary_set(object, &result->baseline, "baseline_value", "baseline_min", "baseline_max");
+    failed |= json_object_set_new(object, "ratio", number_json(has_ratio, ratio));
+    if (failed == 0)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 /* A summary as "median (least … most)", which the caller has room for. */
@@ -69,11 +84,16 @@ static void summary_write(const struct bench_summary *summary, char *text, size_
         snprintf(text, size, "none");
 }
 
-#define LINE_FORMAT "%-26s %-12s %-32s %-32s %-8s %s\n"
+static void line_print(const char *name, const char *unit, const char *value, const char *baseline,
+                       const char *ratio, const char *what)
+{
+    printf("%-26s %-12s %-36s %-36s %-8s %s\n", name, unit, value, baseline, ratio, what);
+    fflush(stdout);
+}
 
 void bench_heading_print(void)
 {
-    printf(LINE_FORMAT, "name", "unit", "value", "baseline", "ratio", "baseline is");
+    line_print("name", "unit", "value", "baseline", "ratio", "baseline is");
 }
 
 void bench_result_print(const struct bench_result *result)
@@ -85,7 +105,6 @@ void bench_result_print(const struct bench_result *result)
     summary_write(&result->baseline, baseline, sizeof baseline);
     if (bench_ratio(result, &ratio))
         snprintf(ratio_text, sizeof ratio_text, "%.3g", ratio);
-    printf(LINE_FORMAT, result->bench->name, result->bench->unit, value, baseline, ratio_text,
-           result->bench->baseline != NULL ? result->bench->baseline : "");
-    fflush(stdout);
+    line_print(result->bench->name, result->bench->unit, value, baseline, ratio_text,
+               result->bench->baseline != NULL ? result->bench->baseline : "");
 }

@@ -62,10 +62,13 @@ static void word_add(struct line *line, const char *word)
     line->arguments[line->count++] = word;
 }
 
-/* Raw MPI as a user would start it here; root and crowding have to be allowed aloud. */
+/* Raw MPI as a user would start it here, by the mpirun that `troupe run` takes; root and crowding
+ * have to be allowed aloud. */
 static void mpirun_add(struct line *line, int ranks)
 {
-    word_add(line, "mpirun");
+    const char *named = getenv("TROUPE_MPIRUN");
+
+    word_add(line, named != NULL && *named != '\0' ? named : "mpirun");
     if (geteuid() == 0)
         word_add(line, "--allow-run-as-root");
     if (ranks > sysconf(_SC_NPROCESSORS_ONLN))
@@ -150,23 +153,26 @@ bool bench_sample(const struct bench_places *places, const struct bench *bench,
     struct line line;
     struct child child;
     bool sampled = false;
+    const char *program;
     int failed;
 
     line_build(places, bench, side, is_short, &line);
+    program = strrchr(line.arguments[0], '/');
+    program = program != NULL ? program + 1 : line.arguments[0];
     if (side->program == BENCH_SELF)
         setenv("TROUPE_WORKERS", line.ranks, 1);
     failed = child_run(line.arguments, LIMIT_S, &child);
     unsetenv("TROUPE_WORKERS");
     if (failed == ETIME)
-        text_append(reason, "%s took more than %d s and was ended", line.arguments[0], LIMIT_S);
+        text_append(reason, "%s took more than %d s and was ended", program, LIMIT_S);
     else if (failed != 0)
-        text_append(reason, "cannot run %s: %s", line.arguments[0], strerror(failed));
+        text_append(reason, "cannot run %s: %s", program, strerror(failed));
     else if (side->mode != NULL)
         sampled = number_take(&child, value);
     else if ((sampled = child.status == 0))
         *value = child.seconds;
     if (failed == 0 && !sampled)
-        complaint_append(&child, line.arguments[0], reason);
+        complaint_append(&child, program, reason);
     child_free(&child);
     return sampled;
 }
