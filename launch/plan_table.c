@@ -1,4 +1,4 @@
-/* A plan as a table: all cells are text first, so that the columns can be as wide as their widest. */
+/* A plan as a table. All cells are text first, so that columns can be as wide as their widest. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ int plan_show_mask(const struct plan_request *request, const struct plan *plan, 
     return *mask != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
 }
 
-/* A row of the table, all of it text, so that the columns can be as wide as their widest. */
+/* A row of the table. */
 enum { COLUMN_RANK, COLUMN_CPUS, COLUMN_NUMA, COLUMN_GPU, COLUMN_MASK, COLUMN_WHY, COLUMNS };
 
 struct row {
