@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define PLAYERS 4
-#define MOVES 6000
+#define MOVES 20000
 #define ARENA_BYTES (1u << 20)
 #define SEED 0x9e3779b97f4a7c15ull
 

@@ -171,7 +171,7 @@ static void somebody_sleeps(struct kill_world *world)
     atomic_store(&shelf_of(world)->bell.word, 1); /* announced: its bit is set */
 }
 
-/* Whoever sees the value must have been rung for: the bell's count has moved, or the bit is gone. */
+/* Whoever sees the value must have been rung for: the bell has moved. */
 static bool delivered(struct kill_world *world, bool done)
 {
     return shelf_unlocked(world) && shelf_cell(world, 0, done ? VALUE : 0) &&
