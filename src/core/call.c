@@ -125,6 +125,7 @@ void call_bury(struct actor *actor, struct slot *slot)
     lock_take(actor, &slot->call_lock);
     mailbox_empty(actor, slot, (atomic_load(&slot->call_state) >> PHASE_BITS) + 1);
     lock_give(actor, &slot->call_lock);
+    bell_ring(&actor->arena, &actor->arena.header->service_bell, FUTEX_ALL);
 }
 
 /* ---- the service ------------------------------------------------------------------------ */
@@ -211,6 +212,11 @@ static uint64_t reply_instead(struct slot *slot, struct actor *actor, int result
     return place;
 }
 _Static_assert(sizeof(struct call_reply) <= sizeof(struct call_request), "an answer fits instead");
+
+bool call_waits(const struct actor *actor, const struct call_name *name)
+{
+    return still_waits(slot_at(&actor->arena, name->slot), name);
+}
 
 void call_answer(struct actor *actor, const struct call_name *name, int result,
                  const struct answer *answer, const char *sentence)

@@ -9,6 +9,8 @@
 
 #include "core/service.h"
 
+#include <stdbool.h>
+
 enum call_phase { CALL_IDLE = 0, CALL_POSTED = 1, CALL_SENT = 2, CALL_ANSWERED = 3 };
 
 /* What lies in the arena, followed by `size` bytes of data. */
@@ -41,11 +43,14 @@ struct call_name {
  * caller's, from malloc. */
 struct call_request *call_take(struct actor *actor, struct call_name *name);
 
+/* Whether the call that was taken still waits for its answer. */
+bool call_waits(const struct actor *actor, const struct call_name *name);
+
 /* Leaves an answer; nothing happens when nobody waits for it any more. */
 void call_answer(struct actor *actor, const struct call_name *name, int result,
                  const struct answer *answer, const char *sentence);
 
-/* Frees what a dead slot's mailbox holds; for recover.c. */
+/* Frees what a dead slot's mailbox holds, and lets the service know; for recover.c. */
 void call_bury(struct actor *actor, struct slot *slot);
 
 #endif

@@ -9,7 +9,8 @@
 
 #include "core/call.h"
 
-enum mail_kind { MAIL_REQUEST = 1, MAIL_ANSWER = 2 };
+/* A withdrawal names a request whose caller has died. */
+enum mail_kind { MAIL_REQUEST = 1, MAIL_ANSWER = 2, MAIL_WITHDRAWAL = 3 };
 
 /* One message, on either side. */
 struct mail {

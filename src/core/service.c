@@ -26,10 +26,18 @@ struct parked {
     struct parked *next;
 };
 
+/* A request of this node that another one may have parked. */
+struct asked {
+    struct call_name name;
+    int node;
+    struct asked *next;
+};
+
 struct service {
     struct actor *actor;
     struct post *post;
     struct parked *parked;
+    struct asked *asked;
     uint32_t bell_seen; /* the service bell's word when the parked were last tried */
 };
 
@@ -165,6 +173,80 @@ static void parked_try_all(struct service *service, bool rung)
     service->parked = reversed;
 }
 
+/* ---- withdrawing ------------------------------------------------------------------------ */
+
+static bool is_same_call(const struct call_name *left, const struct call_name *right)
+{
+    return left->slot == right->slot && left->incarnation == right->incarnation &&
+           left->sequence == right->sequence;
+}
+
+/* Without memory it is not noted, and a dead caller's request stays until it is answered. */
+static void asked_note(struct service *service, const struct mail *mail)
+{
+    struct asked *entry = mail->wait_ns != 0 ? malloc(sizeof *entry) : NULL;
+
+    if (entry == NULL)
+        return;
+    *entry = (struct asked){ mail->name, mail->node, service->asked };
+    service->asked = entry;
+}
+
+static void asked_forget(struct service *service, const struct call_name *name)
+{
+    struct asked **link = &service->asked, *entry;
+
+    while (*link != NULL && !is_same_call(&(*link)->name, name))
+        link = &(*link)->next;
+    if ((entry = *link) == NULL)
+        return;
+    *link = entry->next;
+    free(entry);
+}
+
+static void withdrawal_send(struct service *service, const struct asked *entry)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    if (mail == NULL)
+        return;
+    mail->kind = MAIL_WITHDRAWAL;
+    mail->node = entry->node;
+    mail->name = entry->name;
+    post_send(service->post, mail);
+}
+
+/* A caller that died while its request is parked would be given what the living wait for. */
+static void asked_look(struct service *service)
+{
+    for (struct asked **link = &service->asked; *link != NULL;) {
+        struct asked *entry = *link;
+
+        if (call_waits(service->actor, &entry->name)) {
+            link = &entry->next;
+            continue;
+        }
+        withdrawal_send(service, entry);
+        *link = entry->next;
+        free(entry);
+    }
+}
+
+static void parked_withdraw(struct service *service, const struct mail *mail)
+{
+    struct parked **link = &service->parked, *entry;
+
+    while (*link != NULL && ((*link)->mail->node != mail->node ||
+                             !is_same_call(&(*link)->mail->name, &mail->name)))
+        link = &(*link)->next;
+    if ((entry = *link) == NULL)
+        return;
+    *link = entry->next;
+    unwatch(service, entry->bell);
+    mail_free(entry->mail);
+    free(entry);
+}
+
 /* ---- moving ----------------------------------------------------------------------------- */
 
 static void mail_take(struct service *service, struct mail *mail)
@@ -172,7 +254,10 @@ static void mail_take(struct service *service, struct mail *mail)
     struct answer answer = { .data = NULL };
     struct bell *bell = NULL;
 
-    if (mail->kind == MAIL_ANSWER) {
+    if (mail->kind == MAIL_WITHDRAWAL)
+        parked_withdraw(service, mail);
+    else if (mail->kind == MAIL_ANSWER) {
+        asked_forget(service, &mail->name);
         memcpy(answer.words, mail->words, sizeof answer.words);
         answer.data = mail->data;
         answer.size = mail->size;
@@ -215,6 +300,7 @@ static bool requests_take(struct service *service)
             memcpy(mail->words, request->words, sizeof mail->words);
             mail->size = request->size;
             memcpy(mail->data, request->data, request->size);
+            asked_note(service, mail);
             post_send(service->post, mail);
         }
         free(request);
@@ -229,6 +315,8 @@ static bool move(struct service *service)
     bool moved = requests_take(service), posted;
     struct mail *mail;
 
+    if (seen != service->bell_seen)
+        asked_look(service);
     parked_try_all(service, seen != service->bell_seen);
     service->bell_seen = seen;
     while ((mail = post_move(service->post, &posted)) != NULL) {
@@ -271,6 +359,8 @@ void service_run(struct actor *actor)
         mail_free(entry->mail);
         free(entry);
     }
+    while (service.asked != NULL)
+        asked_forget(&service, &service.asked->name);
     post_close(service.post);
 }
 
