@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-enum { MANY = 200000, STEADY = 5000, COMING = 60000, ENDERS = 3, ENDINGS = 60 };
+enum { MANY = 200000, STEADY = 5000, COMING = 60000, USERS = 4, USED = 600, ENDINGS = 400 };
 #define ARENA_BYTES (256u << 20)
 
 static struct solo solo;
@@ -105,54 +105,79 @@ static void walks_while_it_grows(void **state)
     assert_int_equal(troupe_dict_destroy(own.dict), TROUPE_OK);
 }
 
-/* A dict's user, who finds it whole until it is gone. */
-static void *use(void *context)
+/* A user of one of the dicts that come and go; its values carry the dict's number. */
+struct user {
+    troupe_dict dict;
+    uint64_t number;
+    pthread_t thread;
+    _Atomic int faults;
+};
+
+static int put_numbered(const struct user *user, uint64_t key)
 {
-    struct churn *own = context;
+    uint64_t value = user->number << 32 | key;
 
-    for (uint64_t i = 0;; i++) {
-        uint64_t number = i % STEADY, value = ~number, entries;
-        int result = i % 3 == 0
-                         ? put(own->dict, number)
-                         : troupe_dict_get(own->dict, troupe_bytes_of(&number, sizeof number),
-                                           &value, sizeof value, NULL);
-
-        if (result == TROUPE_OK && i % 64 == 0)
-            result = troupe_dict_size(own->dict, &entries);
-        if (result == TROUPE_BAD_HANDLE)
-            return NULL;
-        if (result != TROUPE_OK && result != TROUPE_NOT_FOUND)
-            own->faults++;
-        if (result == TROUPE_OK && i % 3 != 0 && i % 64 != 0 && value != number)
-            own->faults++;
-    }
+    return troupe_dict_set(user->dict, troupe_bytes_of(&key, sizeof key),
+                           troupe_bytes_of(&value, sizeof value));
 }
 
-/* Dicts end while others read and write them, and their memory is used again at once. */
+/* Uses the dict until it is gone: before that, each entry is there and is this dict's. */
+static void *use(void *context)
+{
+    struct user *user = context;
+    int result = TROUPE_OK;
+
+    for (uint64_t i = 0; result != TROUPE_BAD_HANDLE; i++) {
+        uint64_t key = i * 7 % USED, value = 0, entries;
+
+        if (i % 5 == 0)
+            result = put_numbered(user, key);
+        else if (i % 64 == 1)
+            result = troupe_dict_size(user->dict, &entries);
+        else
+            result = troupe_dict_get(user->dict, troupe_bytes_of(&key, sizeof key), &value,
+                                     sizeof value, NULL);
+        if (result != TROUPE_OK && result != TROUPE_BAD_HANDLE)
+            user->faults++;
+        if (result == TROUPE_OK && value != 0 && value != (user->number << 32 | key))
+            user->faults++;
+    }
+    return NULL;
+}
+
+static void user_begin(struct user *user, uint64_t number)
+{
+    user->number = number;
+    assert_int_equal(troupe_dict_create(NULL, &user->dict), TROUPE_OK);
+    for (uint64_t key = 0; key < USED; key++)
+        assert_int_equal(put_numbered(user, key), TROUPE_OK);
+    assert_int_equal(pthread_create(&user->thread, NULL, use, user), 0);
+}
+
+/* Dicts end while others read and write them, and the next ones take their memory at once. */
 static void ends_while_in_use(void **state)
 {
+    struct user users[USERS] = { 0 };
     uint64_t nothing;
 
     (void)state;
     solo_warm();
     nothing = solo_linked(&solo);
-    for (int ending = 0; ending < ENDINGS; ending++) {
-        struct churn own = { 0 };
-        pthread_t threads[ENDERS];
+    for (uint64_t number = 1; number <= ENDINGS; number++) {
+        struct user *user = &users[number % USERS];
 
-        assert_int_equal(troupe_dict_create(NULL, &own.dict), TROUPE_OK);
-        for (uint64_t i = 0; i < STEADY / 8; i++)
-            assert_int_equal(put(own.dict, i), TROUPE_OK);
-        for (int i = 0; i < ENDERS; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, use, &own), 0);
-        for (uint64_t i = 0; i < STEADY / 8; i++)
-            assert_true(stands(own.dict, i));
-        assert_int_equal(troupe_dict_destroy(own.dict), TROUPE_OK);
-        for (int i = 0; i < ENDERS; i++)
-            pthread_join(threads[i], NULL);
-        assert_int_equal(own.faults, 0);
-        assert_int_equal(solo_linked(&solo), nothing);
+        if (number > USERS) {
+            pthread_join(user->thread, NULL);
+            assert_int_equal(user->faults, 0);
+        }
+        user_begin(user, number);
+        assert_int_equal(troupe_dict_destroy(user->dict), TROUPE_OK);
     }
+    for (int i = 0; i < USERS; i++) {
+        pthread_join(users[i].thread, NULL);
+        assert_int_equal(users[i].faults, 0);
+    }
+    assert_int_equal(solo_linked(&solo), nothing);
 }
 
 int main(void)
