@@ -35,6 +35,21 @@ refused()
     python3 "$schema" "$here/report" --complete --names "$here/names" --runs 3
 }
 
+@test "the schema finds what is planted in a report" {
+    local plant
+
+    troupe bench process.start_join --short --json >"$here/report"
+    printf 'process.start_join\n' >"$here/names"
+    python3 "$schema" "$here/report" --complete --names "$here/names"
+    for plant in 's/"schema": 1/"schema": 2/' '/"runs"/d' 's/"ratio": /&9/' 's/"value": .*/"value": null,/' \
+        's/"value_min": /&9/' 's/"unit": .*/"unit": 5,/' 's/"cores": .*/"cores": "two",/' 's/start_join/other/'; do
+        sed "$plant" "$here/report" >"$here/planted"
+        run python3 "$schema" "$here/planted" --complete --names "$here/names"
+        printf '%s: %s\n' "$plant" "$output"
+        [ "$status" -eq 1 ]
+    done
+}
+
 @test "the beginning of names chooses them all" {
     run troupe bench --list queue.stream
     [ "$status" -eq 0 ]
