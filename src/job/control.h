@@ -50,7 +50,10 @@ int control_address_make(char address[CONTROL_ADDRESS_SIZE]);
 /* Opens the supervisor's end; descriptors are close-on-exec here and below. */
 int control_listen(const char *address, int *listener);
 
-/* Takes a waiting connection. Returns TROUPE_EMPTY when none waits or the peer is another user's. */
+/* Takes a waiting connection.
+ *
+ * Returns     TROUPE_OK
+ *             TROUPE_EMPTY  none waits, or the peer is another user's */
 int control_accept(int listener, int *connection, pid_t *peer);
 
 /* Returns TROUPE_LOST when nobody, or another user, listens there. */

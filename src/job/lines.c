@@ -177,7 +177,7 @@ void lines_move(struct lines_stream *from, struct lines_stream *to)
 }
 
 /* The stream may go while its text stands unfinished on the output. That still makes the next
- * stream start a new line, but a later stream at the same address must not be taken for this one. */
+ * stream start a new line, but a later stream at the same address must not be taken for it. */
 static const struct lines_stream ended;
 
 void lines_end(struct lines_stream *stream)

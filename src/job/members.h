@@ -3,10 +3,7 @@
  * A member is one attachment: a connection, the read ends of the pipes it was handed, and a handle
  * on its process for signals. A process that attaches again (a Troupe program under `troupe wrap`,
  * or with another role) supersedes its former member, whose unfinished line it takes over. A
- * member is freed when its connection and pipes are closed and its process has ended.
- *
- * Everything that can be waited for is a source in one of two epoll sets: streams in one of their
- * own, so that reading can pause while the output is slow, the rest in the supervisor's. */
+ * member is freed when its connection and pipes are closed and its process has ended. */
 #ifndef TROUPE_JOB_MEMBERS_H
 #define TROUPE_JOB_MEMBERS_H
 
@@ -16,30 +13,7 @@
 
 #include "job/control.h"
 #include "job/outputs.h"
-
-enum source_kind {
-    SOURCE_LISTENER,
-    SOURCE_SIGNALS,
-    SOURCE_JANITOR,
-    SOURCE_STREAMS, /* the epoll set of streams */
-    SOURCE_CONNECTION,
-    SOURCE_PROCESS,
-    SOURCE_STREAM,
-    SOURCE_NOTICES /* mpirun's standard error */
-};
-
-struct source {
-    enum source_kind kind;
-    void *owner; /* the member or stream */
-};
-
-struct stream {
-    struct source source;
-    struct lines_stream lines;
-    int pipe;           /* -1: not there, or ended */
-    uint64_t fed;       /* when it last brought something */
-    uint64_t next_look; /* when to ask whether its unfinished line is a prompt */
-};
+#include "job/stream.h"
 
 struct member {
     struct member *next;
@@ -69,22 +43,6 @@ struct members {
     bool status_known;
     int status; /* as the parent reported it */
 };
-
-/* Adds a descriptor to an epoll set. */
-int source_add(int set, int descriptor, struct source *source);
-
-/* Starts reading a pipe, which must not block, into lines of an output. */
-int stream_open(int streams_poll, struct stream *stream, int pipe, struct lines_output *output,
-                const char *prefix);
-
-/* Reads what is there, once; ends the stream at its end. */
-void stream_read(struct stream *stream);
-
-/* Reads until nothing is there. */
-void stream_drain(struct stream *stream);
-
-/* Prints what is held and closes. */
-void stream_close(struct stream *stream);
 
 /* Takes a new connection; the process says later who it is. */
 void members_take(struct members *members, int connection, pid_t pid);

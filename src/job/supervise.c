@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,9 +23,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "job/janitor.h"
-#include "job/members.h"
-#include "job/notices.h"
+#include "job/supervisor.h"
 
 enum {
     BACKLOG_MAX = 4 << 20,
@@ -35,164 +32,6 @@ enum {
     SECOND_SIGNAL_MS = 5000, /* a second SIGINT within this time ends the world at once */
     SESSION_BASE_MAX = 60    /* longer, and names of sockets below it might not fit */
 };
-
-static const int handled[] = {
-    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP
-};
-
-struct supervisor {
-    const struct job_run *run;
-    int poll, signals, listener;
-    struct source signals_source, listener_source, janitor_source, streams_source, notices_source;
-    bool streams_paused;
-    sigset_t mask; /* as it was before */
-    struct rlimit descriptors;
-    char address[CONTROL_ADDRESS_SIZE];
-    char session[PATH_MAX]; /* Open MPI's folder, the janitor's to make and remove */
-    const char *folders[2];
-    struct outputs outputs;
-    struct members members;
-    struct janitor janitor;
-    struct stream launcher_output;
-    struct lines_stream launcher_lines; /* what mpirun's standard error passes on */
-    struct notices notices;
-    int launcher_error; /* the pipe; -1: ended */
-    bool launcher_ended, janitor_left;
-    int launcher_status;
-    int linger_signal; /* what mpirun gets at the deadline */
-    uint64_t linger_deadline;
-    uint64_t last_signal; /* when the last one came that asks for an end */
-    int ending_signal;    /* the world was ended at once for it */
-};
-
-/* ---- start ---------------------------------------------------------------------------------- */
-
-/* Blocks the signals that are to be passed on. One that was ignored (nohup) stays so. */
-static int signals_open(struct supervisor *supervisor)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
-        struct sigaction action;
-
-        if (sigaction(handled[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, handled[i]);
-    }
-    supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (supervisor->signals < 0)
-        return fail_errno(TROUPE_SYSTEM, "cannot receive signals");
-    sigprocmask(SIG_BLOCK, &set, &supervisor->mask);
-    return TROUPE_OK;
-}
-
-/* Names a private folder for Open MPI's session files, so that they can be removed whatever
- * happens. The random part is the address's. */
-static void session_name(struct supervisor *supervisor)
-{
-    const char *base = getenv("TMPDIR");
-
-    if (base == NULL || *base == '\0' || strlen(base) > SESSION_BASE_MAX || access(base, W_OK) != 0)
-        base = "/tmp";
-    snprintf(supervisor->session, sizeof supervisor->session, "%s/troupe.%.16s", base,
-             strrchr(supervisor->address, '-') + 1);
-    supervisor->folders[0] = supervisor->session;
-}
-
-static int pipe_open(int ends[2])
-{
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return fail_errno(TROUPE_SYSTEM, "cannot open a pipe");
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    return TROUPE_OK;
-}
-
-/* Starts mpirun with pipes for its own output and error. */
-static int launcher_start(struct supervisor *supervisor, const struct job_line *line)
-{
-    int output[2] = { -1, -1 }, error[2] = { -1, -1 };
-    struct janitor_options options = { .command = line->arguments.data,
-                                       .environment = line->environment.data,
-                                       .mask = &supervisor->mask,
-                                       .folders = supervisor->folders };
-    int result = pipe_open(output);
-
-    if (result == TROUPE_OK)
-        result = pipe_open(error);
-    options.output = output[1];
-    options.error = error[1];
-    if (result == TROUPE_OK)
-        result = janitor_start(&options, &supervisor->janitor);
-    close(output[1]);
-    close(error[1]);
-    if (result != TROUPE_OK) {
-        close(output[0]);
-        close(error[0]);
-        return result;
-    }
-    stream_open(supervisor->members.streams_poll, &supervisor->launcher_output, output[0],
-                outputs_standard(&supervisor->outputs, OUTPUTS_OUTPUT), NULL);
-    supervisor->launcher_error = error[0];
-    lines_stream_init(&supervisor->launcher_lines,
-                      outputs_standard(&supervisor->outputs, OUTPUTS_ERROR), NULL);
-    supervisor->notices.passed = &supervisor->launcher_lines;
-    supervisor->notices.launcher = supervisor->janitor.command;
-    source_add(supervisor->members.streams_poll, error[0], &supervisor->notices_source);
-    return TROUPE_OK;
-}
-
-/* Each rank takes several descriptors here, so the soft limit goes up to the hard one. The janitor
- * and mpirun are started before that and keep the user's. */
-static void descriptors_raise(struct supervisor *supervisor)
-{
-    struct rlimit raised;
-
-    if (getrlimit(RLIMIT_NOFILE, &supervisor->descriptors) != 0)
-        return;
-    raised = supervisor->descriptors;
-    raised.rlim_cur = raised.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &raised);
-}
-
-/* Standard input goes to the parent as it is, unless it is a terminal that belongs to another job
- * now (we were started with &): then there is nothing to read, as for mpirun. */
-static int input_choose(void)
-{
-    if (fcntl(STDIN_FILENO, F_GETFD) < 0)
-        return -1;
-    return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp() ? -1 : STDIN_FILENO;
-}
-
-static int polls_open(struct supervisor *supervisor)
-{
-    supervisor->poll = epoll_create1(EPOLL_CLOEXEC);
-    supervisor->members.poll = supervisor->poll;
-    supervisor->members.streams_poll = epoll_create1(EPOLL_CLOEXEC);
-    if (supervisor->poll < 0 || supervisor->members.streams_poll < 0)
-        return fail_errno(TROUPE_SYSTEM, "cannot open an epoll set");
-    return TROUPE_OK;
-}
-
-static int sources_add(struct supervisor *supervisor)
-{
-    struct {
-        int descriptor;
-        struct source *source;
-        enum source_kind kind;
-    } all[] = {
-        { supervisor->listener, &supervisor->listener_source, SOURCE_LISTENER },
-        { supervisor->signals, &supervisor->signals_source, SOURCE_SIGNALS },
-        { supervisor->janitor.channel, &supervisor->janitor_source, SOURCE_JANITOR },
-        { supervisor->members.streams_poll, &supervisor->streams_source, SOURCE_STREAMS },
-    };
-
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        all[i].source->kind = all[i].kind;
-        if (source_add(supervisor->poll, all[i].descriptor, all[i].source) != 0)
-            return fail_errno(TROUPE_SYSTEM, "cannot wait for events");
-    }
-    return TROUPE_OK;
-}
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
@@ -465,23 +304,38 @@ static void close_all(struct supervisor *supervisor)
     sigprocmask(SIG_SETMASK, &supervisor->mask, NULL);
 }
 
-/* Everything up to a running mpirun. */
-static int start(struct supervisor *supervisor, const struct job_line *line)
+/* Names a private folder for Open MPI's session files, so that they can be removed whatever
+ * happens. The random part is the address's. */
+static void session_name(struct supervisor *supervisor)
 {
-    int result = signals_open(supervisor);
+    const char *base = getenv("TMPDIR");
 
-    if (result == TROUPE_OK)
-        result = polls_open(supervisor);
-    if (result == TROUPE_OK)
-        result = control_listen(supervisor->address, &supervisor->listener);
-    if (result == TROUPE_OK)
-        result = launcher_start(supervisor, line);
-    if (result == TROUPE_OK) {
-        signal(SIGPIPE, SIG_IGN);
-        descriptors_raise(supervisor);
-        result = sources_add(supervisor);
-    }
-    return result;
+    if (base == NULL || *base == '\0' || strlen(base) > SESSION_BASE_MAX || access(base, W_OK) != 0)
+        base = "/tmp";
+    snprintf(supervisor->session, sizeof supervisor->session, "%s/troupe.%.16s", base,
+             strrchr(supervisor->address, '-') + 1);
+    supervisor->folders[0] = supervisor->session;
+}
+
+/* Standard input goes to the parent as it is, unless it is a terminal that belongs to another job
+ * now (we were started with &): then there is nothing to read, as for mpirun. */
+static int input_choose(void)
+{
+    if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+        return -1;
+    return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp() ? -1 : STDIN_FILENO;
+}
+
+/* A standard descriptor that was closed must not become one of ours. */
+static void descriptors_fill(void)
+{
+    int filled;
+
+    do
+        filled = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (filled >= 0 && filled <= STDERR_FILENO);
+    if (filled > STDERR_FILENO)
+        close(filled);
 }
 
 static int supervise(struct supervisor *supervisor, int *status)
@@ -501,7 +355,7 @@ static int supervise(struct supervisor *supervisor, int *status)
     if (geteuid() == 0)
         log_warning("running as root: mpirun is told to allow it");
     result = line.environment.broken ? fail(TROUPE_NO_MEMORY, "out of memory")
-                                     : start(supervisor, &line);
+                                     : supervisor_start(supervisor, &line);
     job_line_free(&line);
     if (result != TROUPE_OK)
         return result;
@@ -533,6 +387,7 @@ int job_supervise(const struct job_run *run, int *status)
     supervisor.members.outputs = &supervisor.outputs;
     supervisor.members.tag_output = run->tag_output;
     supervisor.members.input = input_choose();
+    descriptors_fill();
     result = supervise(&supervisor, status);
     close_all(&supervisor);
     return result;

@@ -205,6 +205,8 @@ usage_line() {
     run bash -c 'troupe run -n 2 cat <&-'
     [ "$status" -eq 0 ]
     [ -z "$output" ]
+    run bash -c 'troupe run -n 2 supervised status 3 <&- >&- 2>&-'
+    [ "$status" -eq 3 ]
 }
 
 @test "lines of eight writers, short and long, in pieces, of any bytes, never mix" {

@@ -26,7 +26,7 @@ static void give_up(const char *what)
     exit(99);
 }
 
-/* ---- lines that tell whether they are whole --------------------------------------------------- */
+/* ---- lines that tell whether they are whole ------------------------------------------------ */
 
 enum { LONGEST = 200000 };
 
@@ -76,7 +76,7 @@ static int write_lines(int count)
     return 0;
 }
 
-/* Reads such lines and says what is wrong with them: each whole, each rank's in order, all there. */
+/* Reads such lines and counts what is wrong: each is whole, each rank's are in order, all there. */
 static int check_lines(int ranks, int count)
 {
     int *next = calloc((size_t)ranks, sizeof *next);
@@ -105,7 +105,7 @@ static int check_lines(int ranks, int count)
     return bad != 0;
 }
 
-/* ---- order ------------------------------------------------------------------------------------ */
+/* ---- order --------------------------------------------------------------------------------- */
 
 static char token_read(const char *path)
 {
@@ -146,7 +146,7 @@ static int take_turns(int turns, const char *to_rank, const char *to_parent)
     return 0;
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t caught;
 
@@ -238,7 +238,7 @@ static int prompt(void)
     return answer - '0';
 }
 
-/* ---- main ------------------------------------------------------------------------------------- */
+/* ---- main ---------------------------------------------------------------------------------- */
 
 static int number(const char *text)
 {
