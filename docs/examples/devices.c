@@ -20,6 +20,24 @@ static int look(const void *argument, size_t bytes)
     return 0;
 }
 
+/* Starts the look on one rank and waits for it; says why if it could not run. */
+static int look_from(int rank)
+{
+    troupe_process_options options = { .where = TROUPE_ON_RANK, .place = rank };
+    troupe_process_status status;
+    troupe_process process;
+
+    if (troupe_process_start(look, NULL, 0, &options, &process) != TROUPE_OK ||
+        troupe_process_join(process, TROUPE_FOREVER) != TROUPE_OK ||
+        troupe_process_status_get(process, &status) != TROUPE_OK) {
+        fprintf(stderr, "rank %d: %s\n", rank, troupe_last_error());
+        return 1;
+    }
+    if (status.state != TROUPE_STATE_DONE)
+        fprintf(stderr, "rank %d: %s\n", rank, status.reason);
+    return status.state != TROUPE_STATE_DONE || status.exit_code != 0;
+}
+
 int main(int argc, char **argv)
 {
     int failed = 0;
@@ -28,12 +46,7 @@ int main(int argc, char **argv)
         return troupe_finalize(1);
     if (argc > 1)
         setenv("CUDA_VISIBLE_DEVICES", argv[1], 1);
-    for (int rank = 0; rank < troupe_world_size(); rank++) {
-        troupe_process_options options = { .where = TROUPE_ON_RANK, .place = rank };
-        troupe_process process;
-
-        failed |= troupe_process_start(look, NULL, 0, &options, &process) != TROUPE_OK ||
-                  troupe_process_join(process, TROUPE_FOREVER) != TROUPE_OK;
-    }
+    for (int rank = 0; rank < troupe_world_size(); rank++)
+        failed |= look_from(rank);
     return troupe_finalize(failed);
 }

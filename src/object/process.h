@@ -25,7 +25,7 @@ struct process {
     _Atomic uint64_t argument; /* offset of the bytes, 0 when there are none */
     _Atomic uint64_t next;     /* in a list of the node */
     uint64_t argument_bytes;
-    uint64_t mask; /* bytes of CUDA_VISIBLE_DEVICES behind the argument; see MASK_ */
+    uint64_t mask; /* bytes of CUDA_VISIBLE_DEVICES behind the argument, see process_gpus.h */
     struct target target;
     char name[TROUPE_NAME_SIZE];
     char host[TROUPE_HOST_SIZE];
@@ -36,11 +36,6 @@ static inline struct process *process_of(struct record *record)
 {
     return (struct process *)record->body;
 }
-
-/* A starter that changed its CUDA_VISIBLE_DEVICES after troupe_init passes it on. The value, with its
- * final zero, stands behind the argument; these are no lengths of one. */
-#define MASK_AS_PLANNED 0
-#define MASK_UNSET UINT64_MAX
 
 /* How a process ended. */
 struct process_end {
@@ -100,9 +95,8 @@ void process_drain(struct actor *actor);
 /* Registers the handlers for calls from other nodes, and recovery. */
 void process_register(void);
 
-/* Takes the caller's CUDA_VISIBLE_DEVICES as what processes see by plan: only a later change travels
- * with a process. Call it again once the rank has its own mask, or a keeper the node's. */
-void process_mask_remember(void);
+/* The part of it that process_start.c answers. */
+void process_start_register(void);
 
 /* Called when a target has returned, before its end is published, and before a process starts: what was
  * printed so far shall come first. NULL: nothing to do. */

@@ -6,6 +6,7 @@
 #include "core/service.h"
 #include "core/tx.h"
 #include "core/world.h"
+#include "object/process_gpus.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,29 +112,6 @@ void process_running(struct actor *actor, uint64_t handle, int rank, int method,
     lock_give(actor, &record->lock);
 }
 
-/* The process sees its starter's choice of GPUs; the rank gets its own back afterwards. */
-static char *mask_set(const struct arena *arena, const struct process *process)
-{
-    const char *own = getenv("CUDA_VISIBLE_DEVICES");
-    char *kept = own != NULL ? strdup(own) : NULL;
-
-    if (process->mask == MASK_UNSET)
-        unsetenv("CUDA_VISIBLE_DEVICES");
-    else if (process->mask != MASK_AS_PLANNED)
-        setenv("CUDA_VISIBLE_DEVICES",
-               arena_at(arena, atomic_load(&process->argument) + process->argument_bytes), 1);
-    return kept;
-}
-
-static void mask_restore(uint64_t mask, char *kept)
-{
-    if (mask != MASK_AS_PLANNED && kept != NULL)
-        setenv("CUDA_VISIBLE_DEVICES", kept, 1);
-    else if (mask != MASK_AS_PLANNED)
-        unsetenv("CUDA_VISIBLE_DEVICES");
-    free(kept);
-}
-
 static struct process_end target_call(struct actor *actor, uint64_t handle)
 {
     static const struct process_end gone = { TROUPE_STATE_FAILED, -1, 0, "its record is gone" };
@@ -141,21 +119,24 @@ static struct process_end target_call(struct actor *actor, uint64_t handle)
     struct process *process;
     struct record *record;
     troupe_target function;
-    uint64_t argument, mask;
-    char *kept;
+    struct process_mask_kept kept;
+    const void *argument;
+    uint64_t mask;
 
     if (table_find(actor, handle, OBJECT_PROCESS, &record) != TROUPE_OK)
         return gone;
     process = process_of(record);
     if (target_find(&process->target, &function) != TROUPE_OK)
         return (struct process_end){ TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
-    argument = atomic_load(&process->argument);
+    argument = arena_at(&actor->arena, atomic_load(&process->argument));
     mask = process->mask;
-    kept = mask_set(&actor->arena, process);
-    end.exit_code = function(process->argument_bytes > 0 ? arena_at(&actor->arena, argument) : NULL,
-                             process->argument_bytes) &
-                    0xff;
-    mask_restore(mask, kept);
+    if (process_mask_set(mask, (const char *)argument + process->argument_bytes, &kept) !=
+        TROUPE_OK)
+        end = (struct process_end){ TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
+    else
+        end.exit_code =
+            function(process->argument_bytes > 0 ? argument : NULL, process->argument_bytes) & 0xff;
+    process_mask_restore(mask, &kept);
     return end;
 }
 

@@ -14,6 +14,7 @@
 #include "job/supervise.h"
 #include "object/dict.h"
 #include "object/process.h"
+#include "object/process_gpus.h"
 #include "object/queue.h"
 #include "runtime/attach.h"
 
@@ -34,6 +35,7 @@ static struct keeper *keeper;
 static struct janitor janitor;
 static bool has_janitor;
 static pid_t owner; /* the process that troupe_init returned in; a forked child is another */
+static bool called, ended;
 
 /* The parent ends this node, too. */
 static int end_handler(struct actor *actor, const struct request *request, bool last,
@@ -228,13 +230,18 @@ static int start_under_launcher(void)
 {
     struct report report;
     bool parent = start.job.rank == 0;
+    struct topo_options options;
     pid_t rank = -1;
     int report_end = -1, result;
 
     end_with(getppid());
     job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);
     log_set_name(parent ? "troupe" : "troupe[keeper]");
-    result = topo_place_compute(start.job.local_rank, start.job.local_size, NULL, &start.place);
+    result = topo_options_read(&options);
+    options.several_nodes = start.job.size > start.job.local_size;
+    if (result == TROUPE_OK)
+        result =
+            topo_place_compute(start.job.local_rank, start.job.local_size, &options, &start.place);
     if (result == TROUPE_OK) {
         janitor_hire();
         result = rank_fork(&rank, &report_end);
@@ -257,11 +264,11 @@ static int start_under_launcher(void)
 
 int troupe_init_with(int *argc, char ***argv, const troupe_init_options *options)
 {
-    static bool called;
     int result;
 
-    if (called)
-        return fail(TROUPE_ALREADY, "troupe_init was called before; call it once");
+    if (called || world_here.role != WORLD_NONE)
+        return fail(TROUPE_ALREADY, "this process %s before; call troupe_init once, and first",
+                    called ? "called troupe_init" : "entered a world");
     called = true;
     start.argc = *argc;
     start.argv = *argv;
@@ -340,18 +347,32 @@ static void world_end(struct actor *actor)
     bell_await(actor, &node_of(&actor->arena)->bell, CLOCK_FOREVER, 0, keepers_look, NULL);
 }
 
+/* Why there is no world that the caller may end. Silent after a troupe_init that failed: it said
+ * why, and main ends all the same by troupe_finalize. */
+static void finalize_refuse(void)
+{
+    if (world_here.role != WORLD_NONE)
+        log_error("troupe_finalize: only the process that troupe_init returned in may end the "
+                  "world");
+    else if (ended)
+        log_error("troupe_finalize: the world was ended before; call it once");
+    else if (!called)
+        log_error("troupe_finalize: there is no world to end; call troupe_init before");
+}
+
 int troupe_finalize(int status)
 {
     struct actor *actor;
 
-    if (world_here.role == WORLD_SPMD)
+    if (world_here.role == WORLD_SPMD) {
+        ended = true;
         return attach_end(status);
+    }
     if (world_here.role != WORLD_PARENT || getpid() != owner) {
-        if (world_here.role != WORLD_NONE)
-            log_error("troupe_finalize: only the process that troupe_init returned in may end the "
-                      "world");
+        finalize_refuse();
         return status;
     }
+    ended = true;
     job_stdio_sync();
     if (world_enter(&actor) == TROUPE_OK)
         world_end(actor);
