@@ -28,7 +28,8 @@ def pattern(root):
 def lint(root):
     machine = pattern(root)
     for path in text_files(root):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
             match = machine.search(line)
             if match:
                 yield (f"{path.relative_to(root)}:{number}: {match.group()} is a place on one "
