@@ -279,7 +279,7 @@ int members_signal(struct members *members, int signal_number)
     return sent;
 }
 
-/* ---- prompts ------------------------------------------------------------------------------------ */
+/* ---- prompts -------------------------------------------------------------------------------- */
 
 uint64_t members_prompt(struct members *members)
 {

@@ -1,5 +1,5 @@
-/* What the supervisor knows, for the files that it is made of: supervisor_start.c brings a world up,
- * supervise.c stays with it to its end. */
+/* What the supervisor knows, for the files that it is made of: supervisor_start.c brings a world
+ * up, supervise.c stays with it to its end. */
 #ifndef TROUPE_JOB_SUPERVISOR_H
 #define TROUPE_JOB_SUPERVISOR_H
 
