@@ -160,7 +160,7 @@ passes()
     run "$tree/tests/lint/shell" "$tree"
     [ "$status" -ne 77 ] || skip "${lines[0]}"
     [[ $output != *planted* ]]
-    plant launch/planted "rm \$1"
+    plant launch/planted "cd somewhere"
     run "$tree/tests/lint/shell" "$tree"
     [ "$status" -eq 1 ]
     [[ $output == *launch/planted* ]]
