@@ -106,19 +106,24 @@ static void touch(unsigned char *from, uint64_t bytes)
         atomic_fetch_or_explicit((_Atomic unsigned char *)(from + at), 0, memory_order_relaxed);
 }
 
-int arena_commit(const struct arena *arena, uint64_t offset, uint64_t bytes)
+int arena_room(uint64_t bytes)
+{
+    uint64_t available = memory_available();
+
+    if (available >= MEMORY_MARGIN && bytes <= available - MEMORY_MARGIN)
+        return TROUPE_OK;
+    return fail(TROUPE_FULL,
+                "arena: %llu KiB more are needed, the machine or its control group has %llu KiB "
+                "left, of which %llu KiB stay free; free entries or run where there is memory",
+                (unsigned long long)bytes >> 10, (unsigned long long)available >> 10,
+                (unsigned long long)MEMORY_MARGIN >> 10);
+}
+
+int arena_populate(const struct arena *arena, uint64_t offset, uint64_t bytes)
 {
     uint64_t from = offset & ~(uint64_t)(ARENA_PAGE - 1);
     uint64_t size = round_up(offset + bytes, ARENA_PAGE) - from;
-    uint64_t available = memory_available();
 
-    if (available < MEMORY_MARGIN || size > available - MEMORY_MARGIN)
-        return fail(
-            TROUPE_FULL,
-            "arena: %llu KiB more are needed, the machine or its control group has %llu KiB "
-            "left, of which %llu KiB stay free; free entries or run where there is memory",
-            (unsigned long long)size >> 10, (unsigned long long)available >> 10,
-            (unsigned long long)MEMORY_MARGIN >> 10);
     if (madvise(arena->base + from, size, MADV_POPULATE_WRITE) == 0)
         return TROUPE_OK;
     if (errno != EINVAL && errno != ENOSYS)
@@ -126,4 +131,11 @@ int arena_commit(const struct arena *arena, uint64_t offset, uint64_t bytes)
                           (unsigned long long)size >> 10);
     touch(arena->base + from, size);
     return TROUPE_OK;
+}
+
+int arena_commit(const struct arena *arena, uint64_t offset, uint64_t bytes)
+{
+    int result = arena_room(bytes);
+
+    return result == TROUPE_OK ? arena_populate(arena, offset, bytes) : result;
 }

@@ -49,7 +49,6 @@ struct arena_header {
     struct lock commit_lock;
     _Atomic uint64_t spans_ready; /* spans below are committed; a redo word under commit_lock */
     _Atomic uint32_t slot_high;   /* no slot at or above was ever taken */
-    _Atomic uint32_t stop_growth; /* spans_ready was refused; tests set it too */
     _Atomic uint32_t deaths;      /* counts buried slots */
     _Atomic uint32_t starved;     /* somebody waits, or waited, for blocks to be freed */
     struct bell room;             /* rings at every free once starved is set */
@@ -83,7 +82,14 @@ int arena_format(void *base, uint64_t bytes, const struct arena_limits *limits,
 /* Views an arena that was formatted. TROUPE_MISMATCH when it is none of this version's. */
 int arena_view(void *base, struct arena *arena);
 
-/* Makes [offset, offset + bytes) safe to touch. TROUPE_FULL, with the figures, without memory. */
+/* Whether the machine and our control groups would give so much more. TROUPE_FULL with the figures. */
+int arena_room(uint64_t bytes);
+
+/* Makes [offset, offset + bytes) safe to touch, where arena_room has been asked. TROUPE_FULL when the
+ * kernel refuses. */
+int arena_populate(const struct arena *arena, uint64_t offset, uint64_t bytes);
+
+/* Both. */
 int arena_commit(const struct arena *arena, uint64_t offset, uint64_t bytes);
 
 static inline void *arena_at(const struct arena *arena, uint64_t offset)

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "core/futex.h"
 
+#include <assert.h>
+
 #define BELL_WAITED 1u
 #define BELL_STEP 2u
 #define BELL_SPIN_NS 20000u /* two context switches: a wait that ends within it costs no sleep */
@@ -83,6 +85,7 @@ void bell_promise(struct actor *actor, struct bell *bell)
     while (i < SLOT_PROMISES - 1 &&
            atomic_load_explicit(&actor->slot->promises[i], memory_order_relaxed) != 0)
         i++;
+    assert(atomic_load(&actor->slot->promises[i]) == 0);
     atomic_store_explicit(&actor->slot->promises[i], arena_offset(&actor->arena, bell),
                           memory_order_release);
 }

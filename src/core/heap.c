@@ -12,6 +12,7 @@
 #include "core/bell.h"
 #include "core/futex.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Steps of at most a quarter: 64 … 512 by 64, then four to a doubling, then thirds and a half of a
@@ -242,14 +243,14 @@ static bool small_search(struct actor *actor, uint32_t klass, _Atomic uint64_t *
            map_search(actor, note, klass) || span_open(actor, note, klass);
 }
 
-static int small_alloc(struct actor *actor, uint32_t klass, _Atomic uint64_t *note)
+static int small_alloc(struct actor *actor, uint32_t klass, uint64_t bytes, _Atomic uint64_t *note)
 {
     int result = TROUPE_OK;
 
     while (result == TROUPE_OK) {
         if (small_search(actor, klass, note))
             return TROUPE_OK;
-        result = heap_grow(actor, 1);
+        result = heap_grow(actor, 1, bytes);
     }
     heap_retire_empty(actor);
     hints_renew(&actor->arena);
@@ -274,7 +275,7 @@ int heap_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset)
     if (bytes > HEAP_SMALL_MOST)
         return large_alloc(actor, bytes, offset);
     klass = class_of(bytes);
-    result = small_alloc(actor, klass, note);
+    result = small_alloc(actor, klass, bytes, note);
     if (result != TROUPE_OK)
         return result;
     found = atomic_load_explicit(note, memory_order_relaxed);
@@ -384,6 +385,7 @@ void heap_claim_linked(struct actor *actor, uint64_t offset, enum block_role rol
     _Atomic uint64_t *note = heap_note_free(actor->slot);
     uint64_t value = note_locate(&actor->arena, role, offset);
 
+    assert(note != NULL);
     atomic_store_explicit(note, value, memory_order_release);
     atomic_store_explicit(state_at(&actor->arena, note_span(value), note_block(value)),
                           (uint16_t)actor->number, memory_order_release);

@@ -26,28 +26,29 @@ static int full(const struct arena *arena, uint64_t bytes)
         (unsigned long long)arena->header->span_count * (SPAN_BYTES >> 10));
 }
 
-/* Commits the spans [from, from + count) with their descriptors, states and maps. */
+/* Commits the spans [from, from + count) with their descriptors, states and maps, of which all of
+ * them together are a twentieth: one look at the memory serves for all. */
 static int spans_commit(const struct arena *arena, uint32_t from, uint32_t count)
 {
     const struct arena_header *header = arena->header;
-    uint64_t group = HEAP_MAPS * sizeof(uint64_t);
-    int result;
+    uint64_t group = HEAP_MAPS * sizeof(uint64_t), data = (uint64_t)count * SPAN_BYTES;
+    uint64_t groups = (uint64_t)(from + count - 1) / 64 - from / 64 + 1;
+    int result = arena_room(data + data / 16);
 
-    result = arena_commit(arena, header->heap + (uint64_t)from * SPAN_BYTES,
-                          (uint64_t)count * SPAN_BYTES);
     if (result == TROUPE_OK)
-        result = arena_commit(arena, arena_offset(arena, state_at(arena, from, 0)),
-                              (uint64_t)count * SPAN_BLOCKS_MAX * sizeof(uint16_t));
+        result = arena_populate(arena, header->heap + (uint64_t)from * SPAN_BYTES, data);
     if (result == TROUPE_OK)
-        result = arena_commit(arena, arena_offset(arena, span_at(arena, from)),
-                              count * sizeof(struct span));
+        result = arena_populate(arena, arena_offset(arena, state_at(arena, from, 0)),
+                                (uint64_t)count * SPAN_BLOCKS_MAX * sizeof(uint16_t));
     if (result == TROUPE_OK)
-        result = arena_commit(arena, header->maps + from / 64 * group,
-                              ((uint64_t)(from + count - 1) / 64 - from / 64 + 1) * group);
+        result = arena_populate(arena, arena_offset(arena, span_at(arena, from)),
+                                count * sizeof(struct span));
+    if (result == TROUPE_OK)
+        result = arena_populate(arena, header->maps + from / 64 * group, groups * group);
     return result;
 }
 
-static int grow_locked(struct actor *actor, uint32_t seen, uint32_t wanted)
+static int grow_locked(struct actor *actor, uint32_t seen, uint32_t wanted, uint64_t bytes)
 {
     struct arena_header *header = actor->arena.header;
     uint32_t ready = spans_ready(&actor->arena), left = header->span_count - ready;
@@ -57,7 +58,7 @@ static int grow_locked(struct actor *actor, uint32_t seen, uint32_t wanted)
     if (ready > seen)
         return TROUPE_OK; /* somebody else grew it while we waited */
     if (wanted > left)
-        return full(&actor->arena, (uint64_t)wanted * SPAN_BYTES);
+        return full(&actor->arena, bytes);
     step = step > GROW_MOST ? GROW_MOST : step;
     step = step < wanted ? wanted : step;
     step = step > left ? left : step;
@@ -74,13 +75,13 @@ static int grow_locked(struct actor *actor, uint32_t seen, uint32_t wanted)
     return TROUPE_OK;
 }
 
-int heap_grow(struct actor *actor, uint32_t spans_wanted)
+int heap_grow(struct actor *actor, uint32_t spans_wanted, uint64_t bytes)
 {
     uint32_t seen = spans_ready(&actor->arena);
     int result;
 
     lock_take(actor, &actor->arena.header->commit_lock);
-    result = grow_locked(actor, seen, spans_wanted);
+    result = grow_locked(actor, seen, spans_wanted, bytes);
     lock_give(actor, &actor->arena.header->commit_lock);
     return result;
 }
@@ -185,7 +186,7 @@ static int run_alloc_locked(struct actor *actor, uint32_t count, uint64_t bytes,
                 return TROUPE_OK;
             continue;
         }
-        if (heap_grow(actor, count - tail) == TROUPE_OK)
+        if (heap_grow(actor, count - tail, bytes) == TROUPE_OK)
             continue;
         if (tried || heap_retire_empty(actor) == 0)
             return full(&actor->arena, bytes);

@@ -9,6 +9,8 @@
 #include "core/futex.h"
 #include "core/recover.h"
 
+#include <assert.h>
+
 #define LOCK_CONTENDED 0x80000000u
 #define LOCK_SPINS 100
 #define LOCK_PATIENCE_MS 200 /* then the sleeper looks whether the holder is dead */
@@ -20,6 +22,7 @@ static _Atomic uint64_t *entry_free(struct actor *actor)
     while (i < SLOT_LOCKS - 1 &&
            atomic_load_explicit(&actor->slot->locks[i], memory_order_relaxed) != 0)
         i++;
+    assert(atomic_load(&actor->slot->locks[i]) == 0);
     return &actor->slot->locks[i];
 }
 

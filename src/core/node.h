@@ -26,7 +26,6 @@ struct rank_record {
     struct process_list waiting;
     struct bell bell; /* the rank sleeps on it */
     uint32_t rank;
-    _Atomic uint32_t party;
     _Atomic int32_t pid;
     _Atomic int32_t keeper_pid;
     _Alignas(ARENA_LINE) struct lock keeper_lock;

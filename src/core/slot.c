@@ -92,3 +92,16 @@ int slots_bury(const struct arena *arena, uint32_t party)
     }
     return buried;
 }
+
+bool slots_are_dead(const struct arena *arena, uint32_t party)
+{
+    uint32_t high = atomic_load(&arena->header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        uint64_t seen = atomic_load(&slot_at(arena, number)->identity);
+
+        if (slot_state_of(seen) == SLOT_DEAD && slot_party_of(seen) == party)
+            return true;
+    }
+    return false;
+}

@@ -4,11 +4,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct world world_here;
 
 static _Thread_local struct actor *own;
-static struct actor *first; /* of the thread that joined; its slot is the party */
+static struct actor *first; /* of the thread that joined */
 static pthread_key_t at_thread_end;
 static bool left, forked;
 
@@ -29,14 +30,14 @@ static void hooks_install(void)
     pthread_atfork(NULL, NULL, on_fork_in_child);
 }
 
-static int own_open(uint32_t party)
+static int own_open(void)
 {
     int result;
 
     own = malloc(sizeof *own);
     if (own == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a thread's %zu bytes", sizeof *own);
-    result = actor_open(&world_here.arena, party, own);
+    result = actor_open(&world_here.arena, (uint32_t)getpid(), own);
     if (result != TROUPE_OK) {
         free(own);
         own = NULL;
@@ -52,7 +53,7 @@ int world_join(const struct world *world, struct actor **actor)
     pthread_once(&once, hooks_install);
     world_here = *world;
     left = forked = false;
-    result = own_open(SLOT_NONE);
+    result = own_open();
     if (result != TROUPE_OK) {
         world_here.role = WORLD_NONE;
         return result;
@@ -84,7 +85,7 @@ int world_enter(struct actor **actor)
         return fail(TROUPE_FORKED, "called in a child made by fork(), which has no place in the "
                                    "world; start processes with troupe_process_start");
     if (own == NULL) {
-        result = own_open(first->party);
+        result = own_open();
         if (result != TROUPE_OK)
             return result;
         pthread_setspecific(at_thread_end, own);

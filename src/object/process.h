@@ -21,7 +21,6 @@ struct process {
     _Atomic uint64_t assigned; /* somebody will run it */
     _Atomic uint64_t runner;   /* at home: 1 + the other node that runs it, or 0 */
     _Atomic uint64_t closed;   /* nobody will ask for its end */
-    _Atomic uint32_t party;    /* of a fresh process, for its keeper to bury */
     _Atomic uint64_t argument; /* offset of the bytes, 0 when there are none */
     _Atomic uint64_t next;     /* in a list of the node */
     uint64_t argument_bytes;

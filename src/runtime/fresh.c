@@ -116,13 +116,11 @@ pid_t fresh_start(const struct start *start, const char *address, int local, uin
 
 /* ---- in the child ------------------------------------------------------------------------- */
 
-/* The process's record keeps the party, so that the keeper can bury it. */
 static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
 {
     struct world world = { .role = WORLD_SPAWN, .rank = -1 };
     char address[FABRIC_ADDRESS_SIZE];
     struct fabric_segment segment;
-    struct record *record;
     int local, result;
 
     if (sscanf(line, "%63s %" SCNx64 " %d %d %d %d", address, handle, &local, &world.size,
@@ -135,10 +133,6 @@ static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
         world.rank = (int)node_of(&world.arena)->ranks[local].rank;
         result = world_join(&world, actor);
     }
-    if (result == TROUPE_OK)
-        result = table_find(*actor, *handle, OBJECT_PROCESS, &record);
-    if (result == TROUPE_OK)
-        atomic_store(&process_of(record)->party, (*actor)->party);
     return result;
 }
 

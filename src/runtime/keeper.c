@@ -48,21 +48,40 @@ struct nurse {
     uint64_t handle;
 };
 
-static int wait_for(pid_t pid)
+/* Waits for a child's end and leaves it a zombie: its pid cannot come back before it is buried.
+ * Returns false when the program has waited for our child itself: its end is then unknown. */
+static bool end_await(pid_t pid)
+{
+    siginfo_t end;
+    int result;
+
+    do
+        result = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+static int reap(pid_t pid)
 {
     int status = 0;
 
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            return -1; /* the program waited for our child itself: its end is unknown */
+            return -1;
     return status;
 }
 
-/* Buries what the process left half done in the arena. */
-static void bury(struct actor *actor, uint32_t party)
+/* Waits for the end of a child and settles what it left half done in the arena. A slot may be in the
+ * hands of a waiter that recovers its locks: recover_all gives that one its time. */
+static int wait_and_bury(struct actor *actor, pid_t child)
 {
-    if (slots_bury(&actor->arena, party) > 0)
+    uint32_t party = (uint32_t)child;
+
+    end_await(child);
+    slots_bury(&actor->arena, party);
+    while (slots_are_dead(&actor->arena, party))
         recover_all(actor);
+    return reap(child);
 }
 
 /* A thread of ours takes no signal of the program's. */
@@ -115,7 +134,6 @@ static void rank_end(struct keeper *keeper, struct actor *actor, int status)
 
     if (regular && status == 0)
         return;
-    bury(actor, atomic_load(&keeper->seat->party));
     if (!regular)
         atomic_fetch_add(&keeper->node->lost, 1);
     process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
@@ -132,10 +150,9 @@ static void *rank_watch(void *argument)
 {
     struct keeper *keeper = argument;
     struct actor *actor;
-    int status = wait_for(keeper->rank);
 
     if (world_enter(&actor) == TROUPE_OK) {
-        rank_end(keeper, actor, status);
+        rank_end(keeper, actor, wait_and_bury(actor, keeper->rank));
         atomic_store(&keeper->rank_ended, true);
         bell_ring(&actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
     }
@@ -147,10 +164,7 @@ static void *rank_watch(void *argument)
 static void fresh_end(struct actor *actor, uint64_t handle, int status)
 {
     struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL };
-    struct record *record;
 
-    if (table_find(actor, handle, OBJECT_PROCESS, &record) == TROUPE_OK)
-        bury(actor, atomic_load(&process_of(record)->party));
     if (WIFSIGNALED(status)) {
         end.state = TROUPE_STATE_KILLED;
         end.signal = WTERMSIG(status);
@@ -179,7 +193,7 @@ static void *fresh_nurse(void *argument)
         if (child > 0) {
             process_running(actor, nurse.handle, (int)keeper->seat->rank, TROUPE_METHOD_SPAWN,
                             (int)child);
-            fresh_end(actor, nurse.handle, wait_for(child));
+            fresh_end(actor, nurse.handle, wait_and_bury(actor, child));
         } else
             fresh_failed(actor, nurse.handle);
     }

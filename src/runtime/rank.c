@@ -130,7 +130,6 @@ static void seat_take(struct actor *actor, int local, enum world_role role)
 {
     struct rank_record *seat = &node_of(&actor->arena)->ranks[local];
 
-    atomic_store(&seat->party, actor->party);
     atomic_store(&seat->pid, (int32_t)getpid());
     atomic_store(&seat->keeper_pid, role == WORLD_RANK ? (int32_t)getppid() : 0);
     atomic_store(&seat->job, role == WORLD_RANK ? 0 : RANK_GONE);
