@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# The tutorial's programs, each in the three ways that one host has: started by itself, by
+# `troupe run`, by a plain mpirun. And on 64 ranks.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    world_setup
+}
+
+teardown() {
+    nothing_left
+}
+
+@test "processes: ten lines, each once, in any order" {
+    for i in 0 1 2 3 4 5 6 7 8 9; do echo "WeThinkIn $i"; done >wanted
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/processes" >lines
+        sort lines | diff wanted -
+    done
+}
+
+@test "queue: reads and remains are ten" {
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/queue" >lines
+        [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message from WeThinkIn [0-9]$' \
+            lines)" -eq 10 ]
+        [ "$(wc -l <lines)" -eq 11 ]
+        [ "$(sed '1,/^############$/d' lines | grep -vc '^Remain')" -eq 0 ]
+        [ "$(sed 's/.*message from //' lines | grep -v '#' | sort -u | wc -l)" -eq 10 ]
+    done
+}
+
+# Each target ends within the pause, unless the machine stands still for as long; then it is as
+# right for two to have found nothing.
+@test "queue, started apart: nine reads, and one remains" {
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/queue" 300 >lines
+        [ "$(grep -c ': read the queue message' lines)" -eq 9 ]
+        [ "$(tail -n 2 lines)" = "$(printf '############\nRemain the queue message from WeThinkIn 9')" ]
+    done
+}
+
+# "{'W': 0, …}" as one "W 0" a line.
+entries() {
+    grep '^{' "$1" | tr ',' '\n' | sed "s/[{}' ]//g; s/:/ /" | sort
+}
+
+@test "dict: nine keys, and n is 5 or 8" {
+    printf '%s\n' '! 9' 'I 7' 'T 2' 'W 0' 'e 1' 'h 3' 'i 4' 'k 6' | sort >wanted
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/dict" >lines
+        [ "$(head -n 1 lines)" = "############" ]
+        entries lines | grep -v '^n' | diff wanted -
+        entries lines | grep '^n' | grep -qx -e 'n 5' -e 'n 8'
+    done
+}
+
+@test "dict, started apart: the later writer of n wins" {
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/dict" 300 >lines
+        [ "$(entries lines | wc -l)" -eq 9 ]
+        entries lines | grep -qx 'n 8'
+    done
+}
+
+@test "devices: exported, in front of the command, and set by the program" {
+    for rank in 0 1 2 3; do echo "rank $rank: CUDA_VISIBLE_DEVICES = 0,1"; done >wanted
+    command -v nvidia-smi >/dev/null && skip "with GPUs each rank sees its own of them"
+    for way in "${ways[@]}"; do
+        (
+            export CUDA_VISIBLE_DEVICES=0,1
+            as "$way" 4 "$examples/devices"
+        ) | sort | diff wanted -
+        CUDA_VISIBLE_DEVICES=0,1 as "$way" 4 "$examples/devices" | sort | diff wanted -
+        as "$way" 4 "$examples/devices" 0,1 | sort | diff wanted -
+        as "$way" 4 "$examples/devices" >lines
+        [ "$(grep -c 'is not set$' lines)" -eq 4 ]
+    done
+}
+
+@test "roll call: every rank once" {
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/roll_call" >lines
+        seq 0 9 >wanted
+        sed '1d; $d' lines | awk '{ print $1 }' | diff wanted -
+        [ "$(tail -n 1 lines)" = "10 of 10 ranks are present" ]
+        [ "$(sed '1d; $d' lines | awk '{ print $3 }' | sort -u | grep -c '^[0-9]*$')" -eq 10 ]
+    done
+}
+
+@test "64 ranks: queue and dict are right" {
+    local began=$SECONDS
+    as troupe 64 "$examples/queue" 0 64 >lines
+    echo "# queue on 64 ranks: $((SECONDS - began)) s" >&3
+    [ "$(grep -c -E '^(WeThinkIn [0-9]+: read|Remain) the queue message' lines)" -eq 64 ]
+    [ "$(sed 's/.*message from //' lines | grep -v '#' | sort -u | wc -l)" -eq 64 ]
+    began=$SECONDS
+    as troupe 64 "$examples/dict" 0 64 >lines
+    echo "# dict on 64 ranks: $((SECONDS - began)) s" >&3
+    [ "$(entries lines | wc -l)" -eq 63 ] # n twice
+    for i in $(seq 10 63); do entries lines | grep -qx "$i $i"; done
+}
