@@ -131,6 +131,7 @@ static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
         result = arena_view(segment.base, &world.arena);
     if (result == TROUPE_OK) {
         world.rank = (int)node_of(&world.arena)->ranks[local].rank;
+        job_stdio_attach(JOB_ROLE_RANK, world.rank);
         result = world_join(&world, actor);
     }
     return result;
@@ -147,7 +148,6 @@ void fresh_main(void)
         return;
     log_set_name("troupe[fresh]");
     runtime_register();
-    job_stdio_attach(JOB_ROLE_RANK, -1);
     if (fresh_join(line, &actor, &handle) != TROUPE_OK) {
         log_error("%s", troupe_last_error());
         exit(1);

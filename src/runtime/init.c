@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "core/futex.h"
 #include "core/node.h"
 #include "core/service.h"
 #include "job/janitor.h"
+#include "job/ranks.h"
 #include "job/run.h"
 #include "job/stdio.h"
 #include "job/supervise.h"
@@ -18,7 +18,6 @@
 #include "object/queue.h"
 #include "runtime/attach.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,26 +56,14 @@ void runtime_register(void)
 
 /* ---- without a launcher -------------------------------------------------------------------- */
 
-static int cores(void)
-{
-    cpu_set_t allowed;
-
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-}
-
 static int workers_choose(const troupe_init_options *options, int *workers)
 {
-    const char *text = getenv("TROUPE_WORKERS");
-    long wanted = cores();
-
-    if (options != NULL && options->workers != 0) {
-        if (options->workers < 1 || options->workers > WORKERS_MOST)
-            return fail(TROUPE_BAD_ARGUMENT, "workers = %d; ask for 1 or more", options->workers);
-        wanted = options->workers;
-    } else if (text != NULL && !text_to_long(text, 1, WORKERS_MOST, &wanted))
-        return fail(TROUPE_BAD_ARGUMENT,
-                    "TROUPE_WORKERS=%s is no number of workers; write TROUPE_WORKERS=4", text);
-    *workers = (int)wanted;
+    if (options == NULL || options->workers == 0)
+        return job_ranks_default(workers);
+    if (options->workers < 1 || options->workers > WORKERS_MOST)
+        return fail(TROUPE_BAD_ARGUMENT, "workers = %d; ask for 1 to %d", options->workers,
+                    WORKERS_MOST);
+    *workers = options->workers;
     return TROUPE_OK;
 }
 
