@@ -118,7 +118,7 @@ works()
         --include='*.pc' --include='*.h' --include='*.1' --include='*.3' "$PREFIX"
     [ -z "$output" ]
     find "$PREFIX" -type f \( -name 'libtroupe.so*' -o -path '*/bin/*' -o -path '*/libexec/*' \) \
-        -exec readelf -d {} + >dynamic 2>/dev/null
+        -exec readelf -d {} + >dynamic 2>/dev/null || true # scripts are no ELF files
     grep NEEDED dynamic >/dev/null
     run grep -E "R(UN)?PATH.*$TROUPE_BUILD" dynamic
     [ "$status" -eq 1 ]
