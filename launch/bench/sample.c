@@ -1,6 +1,7 @@
 /* One sample: the command line of a side, its run, and the number that it printed. */
 #include "bench.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "troupe/troupe.h"
 
 enum { LIMIT_S = 300, ARGUMENTS = 16, NUMBER_SIZE = 24 };
 
@@ -115,11 +117,29 @@ static void line_build(const struct bench_places *places, const struct bench *be
     line->arguments[line->count] = NULL;
 }
 
+/* The last line that has a word in it: mpirun draws others. */
+static troupe_bytes line_last(const struct text *text)
+{
+    const char *line = text->data;
+    troupe_bytes last = { NULL, 0 };
+
+    while (line != NULL && *line != '\0') {
+        size_t size;
+
+        line += strspn(line, " \n");
+        size = strcspn(line, "\n");
+        for (size_t i = 0; i < size; i++)
+            if (isalnum((unsigned char)line[i]))
+                last = troupe_bytes_of(line, size);
+        line += size;
+    }
+    return last;
+}
+
 /* Why a child gave no number: how it ended, and the last line it complained with. */
 static void complaint_append(const struct child *child, const char *program, struct text *reason)
 {
-    char *last = child->complaint.data;
-    size_t size = child->complaint.size;
+    troupe_bytes last = line_last(&child->complaint);
 
     if (WIFSIGNALED(child->status))
         text_append(reason, "%s was ended by signal %d", program, WTERMSIG(child->status));
@@ -127,13 +147,8 @@ static void complaint_append(const struct child *child, const char *program, str
         text_append(reason, "%s ended with status %d", program, WEXITSTATUS(child->status));
     else
         text_append(reason, "%s printed no number", program);
-    if (last == NULL || child->complaint.broken)
-        return;
-    while (size > 0 && last[size - 1] == '\n')
-        last[--size] = '\0';
-    last = strrchr(child->complaint.data, '\n') != NULL ? strrchr(child->complaint.data, '\n') + 1
-                                                        : child->complaint.data;
-    text_append(reason, ": %s", last);
+    if (last.size > 0)
+        text_append(reason, ": %.*s", (int)last.size, (const char *)last.data);
 }
 
 static bool number_take(const struct child *child, double *value)
