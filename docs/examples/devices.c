@@ -4,8 +4,8 @@
  *     CUDA_VISIBLE_DEVICES=0 devices                   in front of the command
  *     devices 0,1                                      by the program, before it starts processes
  *
- * One process on every rank prints what it sees. With GPUs in the machine each rank is given its own
- * of the chosen ones; without, the choice is passed on as it is. */
+ * One process on every rank prints what it sees. With GPUs in the machine each rank is given its
+ * own of the chosen ones; without, the choice is passed on as it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <troupe/troupe.h>

@@ -2,9 +2,9 @@
  *
  * usage: dict [milliseconds between two starts [processes]]
  *
- * Process i stores i under the i-th letter of "WeThinkIn!" (from the eleventh on, under its number).
- * The letter n stands at 5 and at 8, so the ten letters give nine keys, and n keeps what was stored
- * last: 8 when the processes are started apart. The order of the entries is any. */
+ * Process i stores i under the i-th letter of "WeThinkIn!" (from the eleventh on, under its
+ * number). The letter n stands at 5 and at 8, so the ten letters give nine keys, and n keeps
+ * what was stored last: 8 when the processes are started apart. The order of the entries is any. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

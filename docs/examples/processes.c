@@ -1,6 +1,7 @@
 /* Ten processes, each with its number.
  *
- * Prints WeThinkIn 0 to WeThinkIn 9, one line each, in the order in which the processes come to it. */
+ * Prints WeThinkIn 0 to WeThinkIn 9, one line each, in the order in which the processes come to
+ * it. */
 #include <stdio.h>
 #include <troupe/troupe.h>
 

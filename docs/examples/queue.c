@@ -3,8 +3,9 @@
  *
  * usage: queue [milliseconds between two starts [processes]]
  *
- * However the processes interleave, as many lines are read as remain to ten in all. Started a second
- * apart (queue 1000) each process finds its predecessor's message: nine reads, and one remains. */
+ * However the processes interleave, as many lines are read as remain to ten in all. Started a
+ * second apart (queue 1000) each process finds its predecessor's message: nine reads, and one
+ * remains. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -82,11 +82,12 @@ int arena_format(void *base, uint64_t bytes, const struct arena_limits *limits,
 /* Views an arena that was formatted. TROUPE_MISMATCH when it is none of this version's. */
 int arena_view(void *base, struct arena *arena);
 
-/* Whether the machine and our control groups would give so much more. TROUPE_FULL with the figures. */
+/* Whether the machine and our control groups would give so much more. TROUPE_FULL with the
+ * figures. */
 int arena_room(uint64_t bytes);
 
-/* Makes [offset, offset + bytes) safe to touch, where arena_room has been asked. TROUPE_FULL when the
- * kernel refuses. */
+/* Makes [offset, offset + bytes) safe to touch, where arena_room has been asked. TROUPE_FULL
+ * when the kernel refuses. */
 int arena_populate(const struct arena *arena, uint64_t offset, uint64_t bytes);
 
 /* Both. */

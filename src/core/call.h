@@ -1,9 +1,9 @@
 /* The mailbox of a slot: where a thread leaves a request for another node and finds the answer.
  *
  * What always holds: call_state is sequence << 8 | phase, changed under call_lock together with the
- * blocks that call_request and call_reply name. The caller posts; the service takes a copy and marks
- * it SENT; the service leaves the answer; the caller takes it. A caller's death frees both blocks
- * and makes the sequence stale, so an answer that comes later is dropped. */
+ * blocks that call_request and call_reply name. The caller posts; the service takes a copy and
+ * marks it SENT; the service leaves the answer; the caller takes it. A caller's death frees both
+ * blocks and makes the sequence stale, so an answer that comes later is dropped. */
 #ifndef TROUPE_CORE_CALL_H
 #define TROUPE_CORE_CALL_H
 

@@ -117,8 +117,8 @@ uint32_t heap_class_count(void);
 _Atomic uint64_t *heap_note_free(struct slot *slot);
 _Atomic uint64_t *heap_note_find(struct slot *slot, uint32_t span, uint32_t block);
 
-/* Commits more spans, for a block of so many bytes: the figure for the sentence. TROUPE_FULL when the
- * arena ends or memory does. */
+/* Commits more spans, for a block of so many bytes: the figure for the sentence. TROUPE_FULL
+ * when the arena ends or memory does. */
 int heap_grow(struct actor *actor, uint32_t spans_wanted, uint64_t bytes);
 
 /* Turns SMALL spans without a block in use into FREE ones; returns how many. */

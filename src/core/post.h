@@ -1,9 +1,9 @@
 /* The service's post: messages of any size between leaders, cut into frames and put together again.
  *
- * What always holds: frames to one node leave in the order in which their messages were given, and no
- * more than POST_WINDOW of them are on their way before the other side has acknowledged some, so a
- * slow node's memory is bounded; acknowledgements need no acknowledgement, so two nodes that both
- * have full windows still move. Only the service's thread comes here. */
+ * What always holds: frames to one node leave in the order in which their messages were given,
+ * and no more than POST_WINDOW of them are on their way before the other side has acknowledged
+ * some, so a slow node's memory is bounded; acknowledgements need no acknowledgement, so two
+ * nodes that both have full windows still move. Only the service's thread comes here. */
 #ifndef TROUPE_CORE_POST_H
 #define TROUPE_CORE_POST_H
 

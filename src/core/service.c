@@ -236,8 +236,8 @@ static void parked_withdraw(struct service *service, const struct mail *mail)
 {
     struct parked **link = &service->parked, *entry;
 
-    while (*link != NULL && ((*link)->mail->node != mail->node ||
-                             !is_same_call(&(*link)->mail->name, &mail->name)))
+    while (*link != NULL &&
+           ((*link)->mail->node != mail->node || !is_same_call(&(*link)->mail->name, &mail->name)))
         link = &(*link)->next;
     if ((entry = *link) == NULL)
         return;

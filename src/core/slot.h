@@ -19,9 +19,9 @@
 #define SLOT_WRITES 32
 #define SLOT_PROMISES 4
 
-/* identity: incarnation (32) | party (24) | state (8). The party is the process: its pid, which has 22
- * bits at most, so that whoever waited for the process can bury its slots, however early it died.
- * All slots of one process name the same party and die together. */
+/* identity: incarnation (32) | party (24) | state (8). The party is the process: its pid, which
+ * has 22 bits at most, so that whoever waited for the process can bury its slots, however early
+ * it died. All slots of one process name the same party and die together. */
 enum slot_state { SLOT_FREE = 0, SLOT_LIVE = 1, SLOT_DEAD = 2 };
 
 /* tx_phase: whether the redo list counts. */
@@ -112,8 +112,8 @@ int actor_open(const struct arena *arena, uint32_t party, struct actor *actor);
  * is its party, back last: whoever takes it next is a party of its own. */
 void actor_close(struct actor *actor);
 
-/* Marks the slots of a process that has ended DEAD. Returns how many were alive. Only a process that
- * knows the end (waitpid) may say so, and before the pid can come back. */
+/* Marks the slots of a process that has ended DEAD. Returns how many were alive. Only a process
+ * that knows the end (waitpid) may say so, and before the pid can come back. */
 int slots_bury(const struct arena *arena, uint32_t party);
 
 /* Whether any slot of the party still waits for recovery. */

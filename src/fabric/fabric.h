@@ -85,8 +85,8 @@ int fabric_barrier(void);
 #define FABRIC_FRAME_MAX 3840
 
 /* The sends that may be in flight to one node at once. It bounds this floor's buffers only: an
- * eager send counts as complete once MPI has copied it, so a slow receiver is the caller's to spare,
- * by credits. */
+ * eager send counts as complete once MPI has copied it, so a slow receiver is the caller's to
+ * spare, by credits. */
 #define FABRIC_SENDS_MAX 64
 
 /* Starts sending a copy of frame to the leader of a node.
@@ -111,8 +111,8 @@ int fabric_receive(int *node, void *frame, size_t *bytes);
 /* The sends that have not completed. */
 int fabric_in_flight(void);
 
-/* Gives a node up: lets go of what is in flight to it, and sends it nothing any more. Frames it sent
- * before may still arrive. */
+/* Gives a node up: lets go of what is in flight to it, and sends it nothing any more. Frames it
+ * sent before may still arrive. */
 void fabric_node_lost(int node);
 
 /* Leaves MPI. clean: nobody was lost; collective over the world, gives back the segment (unmapped

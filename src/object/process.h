@@ -97,8 +97,8 @@ void process_register(void);
 /* The part of it that process_start.c answers. */
 void process_start_register(void);
 
-/* Called when a target has returned, before its end is published, and before a process starts: what was
- * printed so far shall come first. NULL: nothing to do. */
+/* Called when a target has returned, before its end is published, and before a process starts:
+ * what was printed so far shall come first. NULL: nothing to do. */
 extern void (*process_sync_output)(void);
 
 #endif

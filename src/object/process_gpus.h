@@ -1,8 +1,8 @@
 /* A starter's own choice of GPUs travels with the processes it starts.
  *
  * A program that changes CUDA_VISIBLE_DEVICES after troupe_init means the processes it starts from
- * then on. The runner shares the chosen GPUs out as it would have at the start of the world, so each
- * rank gets its own of them; without GPUs the choice is passed on as it is. */
+ * then on. The runner shares the chosen GPUs out as it would have at the start of the world, so
+ * each rank gets its own of them; without GPUs the choice is passed on as it is. */
 #ifndef TROUPE_OBJECT_PROCESS_GPUS_H
 #define TROUPE_OBJECT_PROCESS_GPUS_H
 

@@ -1,5 +1,6 @@
 /* The public calls of queues, and the same calls from other nodes. A queue lives on its creator's
- * node: there everybody works on it directly (queue_local.h), from elsewhere by a call to that node. */
+ * node: there everybody works on it directly (queue_local.h), from elsewhere by a call to that
+ * node. */
 #include "object/queue.h"
 
 #include "base/clock.h"

@@ -37,7 +37,8 @@ int queue_put(struct actor *actor, struct queue_put *put, uint64_t deadline);
 /* Tries once. */
 int queue_put_try(struct actor *actor, struct queue_put *put);
 
-/* The bell that rings when a put that met TROUPE_FULL may be tried again; NULL: the queue is gone. */
+/* The bell that rings when a put that met TROUPE_FULL may be tried again; NULL: the queue is
+ * gone. */
 struct bell *queue_room(struct actor *actor, const struct queue_put *put);
 
 /* Takes the oldest message, waiting for one until the deadline. */

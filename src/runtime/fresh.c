@@ -41,8 +41,8 @@ static bool names(const char *variable, const char *name)
     return strncmp(variable, name, length) == 0 && variable[length] == '=';
 }
 
-/* The child's environment: ours, less the launcher's, with the rank's GPUs and the child's own line.
- * Freed as one array; the added strings are the caller's. */
+/* The child's environment: ours, less the launcher's, with the rank's GPUs and the child's own
+ * line. Freed as one array; the added strings are the caller's. */
 static char **environment_make(char *const *added, size_t added_count)
 {
     size_t count = 0, used = 0;

@@ -2,9 +2,9 @@
  * true ends. It never touches MPI or CUDA.
  *
  * What always holds: each child has a thread of its own that made it (the rank: the thread that
- * called troupe_init) and, for the rank, one that waits for it; a fresh process dies with its thread,
- * a rank with the keeper. The keeper leaves when the world has ended, its rank is gone and no fresh
- * process is left. */
+ * called troupe_init) and, for the rank, one that waits for it; a fresh process dies with its
+ * thread, a rank with the keeper. The keeper leaves when the world has ended, its rank is gone
+ * and no fresh process is left. */
 #include "runtime/runtime.h"
 
 #include "base/clock.h"
@@ -71,8 +71,8 @@ static int reap(pid_t pid)
     return status;
 }
 
-/* Waits for the end of a child and settles what it left half done in the arena. A slot may be in the
- * hands of a waiter that recovers its locks: recover_all gives that one its time. */
+/* Waits for the end of a child and settles what it left half done in the arena. A slot may be in
+ * the hands of a waiter that recovers its locks: recover_all gives that one its time. */
 static int wait_and_bury(struct actor *actor, pid_t child)
 {
     uint32_t party = (uint32_t)child;

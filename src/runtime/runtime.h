@@ -31,7 +31,8 @@ struct start {
 int rank_world_make(const struct start *start, enum world_role role, struct report *report,
                     struct fabric_segment *segment, struct actor **actor);
 
-/* Starts and ends the leader's service thread; nothing on other ranks and in a world of one node. */
+/* Starts and ends the leader's service thread; nothing on other ranks and in a world of one
+ * node. */
 int rank_service_start(void);
 void rank_service_end(void);
 
@@ -49,8 +50,9 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
 /* Starts fresh processes and waits for ends, until the world has ended and the rank with it. */
 void keeper_run(struct keeper *keeper);
 
-/* After a loss ranks leave without MPI_Finalize, and a launcher ends the whole job at the first exit
- * of such a process: so the parent's must be first, or its status is lost. Waits for that end. */
+/* After a loss ranks leave without MPI_Finalize, and a launcher ends the whole job at the first
+ * exit of such a process: so the parent's must be first, or its status is lost. Waits for that
+ * end. */
 void keeper_outwait_parent(const struct keeper *keeper);
 
 /* The same as keeper_run in a thread; keeper_wait returns when it is over. */

@@ -15,7 +15,8 @@
 
 enum { MEMO_QUEUE, MEMO_MESSAGES };
 
-/* Zeros, as fresh memory is: the copy of a large message changes nothing, and so makes no images. */
+/* Zeros, as fresh memory is: the copy of a large message changes nothing, and so makes no
+ * images. */
 static const unsigned char pattern[LARGE];
 
 /* ---- tools ------------------------------------------------------------------------------ */
@@ -62,8 +63,9 @@ static void prepare_two(struct kill_world *world)
     prepare(world, 2);
 }
 
-/* Whether the queue lives and holds this many messages. A look that takes them all out and puts them
- * back would change the arena, so it counts them by the queue's own count and the heap's blocks. */
+/* Whether the queue lives and holds this many messages. A look that takes them all out and puts
+ * them back would change the arena, so it counts them by the queue's own count and the heap's
+ * blocks. */
 static bool holds(struct kill_world *world, uint64_t messages, int64_t more_blocks,
                   int64_t more_bytes)
 {
