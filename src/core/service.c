@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "core/futex.h"
 #include "core/node.h"
 #include "core/post.h"
+#include "core/table.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -36,7 +38,7 @@ struct asked {
 struct service {
     struct actor *actor;
     struct post *post;
-    struct parked *parked;
+    struct parked *parked, **parked_end; /* oldest first; where the next one goes */
     struct asked *asked;
     uint32_t bell_seen; /* the service bell's word when the parked were last tried */
 };
@@ -109,10 +111,45 @@ static void unwatch(const struct service *service, struct bell *bell)
     atomic_store(&bell->watched, 0);
 }
 
-/* The bell is watched before the last look, so a change either is seen or rings. */
+static void parked_remove(struct service *service, struct parked **link)
+{
+    struct parked *entry = *link;
+
+    *link = entry->next;
+    if (service->parked_end == &entry->next)
+        service->parked_end = link;
+    unwatch(service, entry->bell);
+    mail_free(entry->mail);
+    free(entry);
+}
+
+/* Tries a parked request again; true when it was answered and its entry is gone. One that now waits
+ * for another bell is tried once more when that is watched. */
+static bool parked_try(struct service *service, struct parked **link)
+{
+    struct parked *entry = *link;
+    struct bell *bell;
+
+    do {
+        bool last = clock_left(entry->deadline) == 0;
+
+        bell = entry->bell;
+        if (apply(service, entry->mail, last, &entry->bell) != SERVICE_PARK) {
+            parked_remove(service, link);
+            return true;
+        }
+        atomic_store(&entry->bell->watched, 1);
+        if (entry->bell != bell)
+            unwatch(service, bell);
+    } while (entry->bell != bell);
+    return false;
+}
+
+/* Parks a request and tries it once more: the bell is watched before that last look, so a change
+ * either is seen or rings. */
 static void park(struct service *service, struct mail *mail, struct bell *bell)
 {
-    struct parked *entry = malloc(sizeof *entry);
+    struct parked *entry = malloc(sizeof *entry), **link = service->parked_end;
     struct answer nothing = { .data = NULL };
 
     if (entry == NULL) {
@@ -124,53 +161,19 @@ static void park(struct service *service, struct mail *mail, struct bell *bell)
     entry->mail = mail;
     entry->bell = bell;
     entry->deadline = mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : clock_now() + mail->wait_ns;
-    entry->next = service->parked;
-    service->parked = entry;
+    entry->next = NULL;
+    *link = entry;
+    service->parked_end = &entry->next;
     atomic_store(&bell->watched, 1);
+    parked_try(service, link);
 }
 
-/* Tries a parked request again; true when it was answered and its entry is gone. */
-static bool parked_try(struct service *service, struct parked **link)
-{
-    struct parked *entry = *link;
-    struct bell *bell = entry->bell;
-    bool last = clock_left(entry->deadline) == 0;
-
-    if (apply(service, entry->mail, last, &entry->bell) == SERVICE_PARK) {
-        if (entry->bell != bell) {
-            atomic_store(&entry->bell->watched, 1);
-            unwatch(service, bell);
-        }
-        return false;
-    }
-    *link = entry->next;
-    mail_free(entry->mail);
-    free(entry);
-    unwatch(service, bell);
-    return true;
-}
-
-/* Oldest last in the list, so oldest first here: who came first is served first. */
+/* Who came first is served first. */
 static void parked_try_all(struct service *service, bool rung)
 {
-    struct parked *reversed = NULL, *entry;
-
-    while ((entry = service->parked) != NULL) {
-        service->parked = entry->next;
-        entry->next = reversed;
-        reversed = entry;
-    }
-    service->parked = reversed;
     for (struct parked **link = &service->parked; *link != NULL;)
         if (!(rung || clock_left((*link)->deadline) == 0) || !parked_try(service, link))
             link = &(*link)->next;
-    reversed = NULL;
-    while ((entry = service->parked) != NULL) {
-        service->parked = entry->next;
-        entry->next = reversed;
-        reversed = entry;
-    }
-    service->parked = reversed;
 }
 
 /* ---- withdrawing ------------------------------------------------------------------------ */
@@ -234,17 +237,13 @@ static void asked_look(struct service *service)
 
 static void parked_withdraw(struct service *service, const struct mail *mail)
 {
-    struct parked **link = &service->parked, *entry;
+    struct parked **link = &service->parked;
 
     while (*link != NULL &&
            ((*link)->mail->node != mail->node || !is_same_call(&(*link)->mail->name, &mail->name)))
         link = &(*link)->next;
-    if ((entry = *link) == NULL)
-        return;
-    *link = entry->next;
-    unwatch(service, entry->bell);
-    mail_free(entry->mail);
-    free(entry);
+    if (*link != NULL)
+        parked_remove(service, link);
 }
 
 /* ---- moving ----------------------------------------------------------------------------- */
@@ -265,8 +264,6 @@ static void mail_take(struct service *service, struct mail *mail)
                     mail->sentence_size > 0 ? (const char *)mail->data + mail->size : NULL);
     } else if (apply(service, mail, mail->wait_ns == 0, &bell) == SERVICE_PARK) {
         park(service, mail, bell);
-        if (service->parked != NULL && service->parked->mail == mail)
-            parked_try(service, &service->parked);
         return;
     }
     mail_free(mail);
@@ -338,12 +335,15 @@ static void nap(struct service *service)
 
 void service_run(struct actor *actor)
 {
-    struct service service = { .actor = actor };
+    struct service service = { .actor = actor, .parked_end = &service.parked };
     uint64_t last = clock_now();
 
     service.post = post_open((int)node_of(&actor->arena)->nodes);
-    if (service.post == NULL)
+    if (service.post == NULL) {
+        log_error("no memory for the service of node %d: other nodes will not be answered",
+                  table_node(&actor->arena));
         return;
+    }
     while (!atomic_load(&stopping) || !post_is_idle(service.post)) {
         if (move(&service))
             last = clock_now();
@@ -352,13 +352,8 @@ void service_run(struct actor *actor)
         else
             nap(&service);
     }
-    while (service.parked != NULL) {
-        struct parked *entry = service.parked;
-
-        service.parked = entry->next;
-        mail_free(entry->mail);
-        free(entry);
-    }
+    while (service.parked != NULL)
+        parked_remove(&service, &service.parked);
     while (service.asked != NULL)
         asked_forget(&service, &service.asked->name);
     post_close(service.post);
