@@ -56,11 +56,12 @@ const char *troupe_version(void)
 const char *troupe_result_name(int result)
 {
     static const char *const names[] = {
-        "TROUPE_OK",         "TROUPE_EMPTY",     "TROUPE_FULL",        "TROUPE_CLOSED",
-        "TROUPE_TOO_LONG",   "TROUPE_NOT_FOUND", "TROUPE_TIMEOUT",     "TROUPE_BAD_ARGUMENT",
-        "TROUPE_BAD_HANDLE", "TROUPE_NO_MEMORY", "TROUPE_NOT_RUNNING", "TROUPE_ALREADY",
-        "TROUPE_FORKED",     "TROUPE_LOST",      "TROUPE_SYSTEM",      "TROUPE_LAUNCH",
-        "TROUPE_MISMATCH",   "TROUPE_NO_RANK",
+        "TROUPE_OK",         "TROUPE_EMPTY",        "TROUPE_FULL",        "TROUPE_CLOSED",
+        "TROUPE_TOO_LONG",   "TROUPE_NOT_FOUND",    "TROUPE_TIMEOUT",     "TROUPE_BAD_ARGUMENT",
+        "TROUPE_BAD_HANDLE", "TROUPE_NO_MEMORY",    "TROUPE_NOT_RUNNING", "TROUPE_ALREADY",
+        "TROUPE_FORKED",     "TROUPE_LOST",         "TROUPE_SYSTEM",      "TROUPE_LAUNCH",
+        "TROUPE_MISMATCH",   "TROUPE_NO_RANK",      "TROUPE_GPU",         "TROUPE_NO_GPU",
+        "TROUPE_EFORKED",    "TROUPE_CUDA_STARTED",
     };
     int count = (int)(sizeof names / sizeof *names);
 

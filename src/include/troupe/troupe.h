@@ -38,7 +38,12 @@ enum {
     TROUPE_SYSTEM = -14,      /* the operating system refused; the sentence names the call */
     TROUPE_LAUNCH = -15,      /* the world could not be started */
     TROUPE_MISMATCH = -16,    /* ranks run different binaries or versions */
-    TROUPE_NO_RANK = -17      /* no rank can run it */
+    TROUPE_NO_RANK = -17,     /* no rank can run it */
+    TROUPE_GPU = -18,         /* a CUDA call failed; the sentence has CUDA's name for it */
+    TROUPE_NO_GPU = -19,      /* no device to do it with: do it on the CPU */
+    TROUPE_EFORKED = -20,     /* CUDA in a child of a process that used it: spawn instead. The child
+                                 may be a process of the world; TROUPE_FORKED says that it is none */
+    TROUPE_CUDA_STARTED = -21 /* CUDA_VISIBLE_DEVICES would change where CUDA already runs */
 };
 
 /* Names a result, "TROUPE_EMPTY" for TROUPE_EMPTY.
