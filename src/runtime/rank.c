@@ -135,20 +135,35 @@ static void seat_take(struct actor *actor, int local, enum world_role role)
     atomic_store(&seat->job, role == WORLD_RANK ? 0 : RANK_GONE);
 }
 
-static int arena_share(const struct start *start, const struct fabric_place *place,
-                       struct fabric_segment *segment)
+/* Every rank comes to the same result at each of the agreements, so the stage that fails is the last
+ * for all, and its reason is told once. After the last one every rank has its seat. */
+static int world_make(const struct start *start, struct world *world,
+                      const struct fabric_place *place, struct fabric_segment *segment,
+                      struct mustered *mustered, struct actor **actor)
 {
     uint64_t bytes = 0;
-    int result = arena_choose(start, &bytes);
+    int result = agree(place, arena_choose(start, &bytes), mustered);
 
+    if (result == TROUPE_OK)
+        result = fabric_segment_create(bytes, segment);
+    if (result != TROUPE_OK)
+        return result;
+    if (place->local_rank == 0)
+        result = node_make(segment, place, mustered->places, world, actor);
     result = agree(place, result, NULL);
-    return result == TROUPE_OK ? fabric_segment_create(bytes, segment) : result;
+    if (result != TROUPE_OK)
+        return result;
+    if (place->local_rank > 0)
+        result = node_meet(segment, world, actor);
+    if (result == TROUPE_OK)
+        seat_take(*actor, place->local_rank, world->role);
+    return agree(place, result, NULL);
 }
 
-static int world_make(const struct start *start, enum world_role role,
-                      const struct fabric_place *place, struct fabric_segment *segment,
-                      struct actor **actor, pid_t *parent)
+static int world_make_at(const struct start *start, enum world_role role, struct report *report,
+                         struct fabric_segment *segment, struct actor **actor)
 {
+    const struct fabric_place *place = &report->place;
     struct world world = { .role = role,
                            .rank = place->rank,
                            .size = place->size,
@@ -159,19 +174,8 @@ static int world_make(const struct start *start, enum world_role role,
 
     if (mustered.places == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a list of %d ranks", place->size);
-    result = arena_share(start, place, segment);
-    if (result == TROUPE_OK)
-        result = agree(place, TROUPE_OK, &mustered);
-    if (result == TROUPE_OK) {
-        int made = TROUPE_OK;
-
-        if (place->local_rank == 0)
-            made = node_make(segment, place, mustered.places, &world, actor);
-        result = agree(place, made, NULL);
-    }
-    if (result == TROUPE_OK && place->local_rank > 0)
-        result = node_meet(segment, &world, actor);
-    *parent = mustered.parent;
+    result = world_make(start, &world, place, segment, &mustered, actor);
+    report->parent = mustered.parent;
     free(mustered.places);
     return result;
 }
@@ -188,14 +192,10 @@ int rank_world_make(const struct start *start, enum world_role role, struct repo
     memset(report, 0, sizeof *report);
     snprintf(identity.version, sizeof identity.version, "%s", troupe_version());
     result = fabric_start(&identity, sizeof identity, &report->place);
-    if (result == TROUPE_OK) {
-        result = world_make(start, role, &report->place, segment, actor, &report->parent);
-        if (result == TROUPE_OK) {
-            seat_take(*actor, report->place.local_rank, role);
-            memcpy(report->address, segment->address, sizeof report->address);
-        }
-        result = agree(&report->place, result, NULL);
-    }
+    if (result == TROUPE_OK)
+        result = world_make_at(start, role, report, segment, actor);
+    if (result == TROUPE_OK)
+        memcpy(report->address, segment->address, sizeof report->address);
     report->result = result;
     if (result != TROUPE_OK)
         snprintf(report->sentence, sizeof report->sentence, "%s", troupe_last_error());

@@ -1,5 +1,5 @@
-/* An SPMD program: every rank runs main. A queue and a dict are shared by handles that travel through
- * MPI itself.
+/* An SPMD program: every rank runs main. A queue and a dict are shared by handles that travel
+ * through MPI itself.
  *
  * usage: attached before | after | low | twice     when MPI is initialised, and how */
 #include <mpi.h>
@@ -66,7 +66,8 @@ int main(int argc, char **argv)
                         strcmp(when, "low") == 0 ? MPI_THREAD_FUNNELED : MPI_THREAD_MULTIPLE,
                         &level);
     if (troupe_attach() != TROUPE_OK) {
-        MPI_Finalize();
+        if (first)
+            MPI_Finalize();
         return 5;
     }
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);

@@ -1,5 +1,6 @@
-/* What the tests of a running world share: cmocka in the parent, a watchdog, and short ways to start
- * a process and to learn its end. Assertions are the parent's; a target tells by its exit code. */
+/* What the tests of a running world share: cmocka in the parent, a watchdog, and short ways to
+ * start a process and to learn its end. Assertions are the parent's; a target tells by its exit
+ * code. */
 #ifndef TROUPE_TESTS_WORLD_HARNESS_H
 #define TROUPE_TESTS_WORLD_HARNESS_H
 

@@ -1,5 +1,5 @@
-/* A program whose main ends in the way that its first argument names. Outside of tests of its end it
- * is what a user's smallest program is: it includes the public header alone. */
+/* A program whose main ends in the way that its first argument names. Outside of tests of its
+ * end it is what a user's smallest program is: it includes the public header alone. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -42,21 +42,26 @@ fails() {
 @test "no mpirun" {
     TROUPE_MPIRUN=/no/mpirun fails 125 "/no/mpirun" as self 2 "$worlds/world_main"
     mkdir empty
-    PATH="$PWD/empty" TROUPE_WORKERS=2 fails 125 "install Open MPI" /usr/bin/env "$worlds/world_main"
+    fails 125 "install Open MPI" marked PATH="$PWD/empty" TROUPE_WORKERS=2 "$worlds/world_main"
 }
 
 @test "an arena that is larger than memory, too small, or no size" {
-    for way in "${ways[@]}"; do
+    for way in self troupe; do
         TROUPE_ARENA=900T arena_fails "$way" "is larger than the memory"
         TROUPE_ARENA=0 arena_fails "$way" "too small"
         TROUPE_ARENA=4K arena_fails "$way" "too small"
         TROUPE_ARENA=abc arena_fails "$way" "TROUPE_ARENA=abc is no size"
     done
+    TROUPE_ARENA=4K run as mpirun 3 "$worlds/world_main" # with mpirun's own words about a status
+    [ "$status" -eq 1 ]
+    [ "$(grep -c 'too small' <<<"$output")" -eq 1 ]
 }
 
 # The parent's main returns 1 after a troupe_init that failed.
 arena_fails() {
-    fails 1 "$2" as "$1" 3 "$worlds/world_main"
+    fails 1 "troupe: rank 0 on $(hostname): " as "$1" 3 "$worlds/world_main"
+    grep -qF -- "$2" said
+    [ "$(grep -o "rank 0" said | wc -l)" -eq 1 ]
 }
 
 @test "two inits, and attach in a world" {
@@ -110,7 +115,7 @@ arena_fails() {
         -n 1 "$worlds/world_main" : -n 1 "$worlds/world_other"
     [ "$status" -eq 1 ]
     [ "$(grep -c '^troupe: ' <<<"$output")" -eq 1 ]
-    [[ "$output" == *"different"* ]]
+    [[ "$output" == *"rank 1 on $(hostname) runs another program, or another build of it, than rank 0"* ]]
 }
 
 @test "attach below MPI_THREAD_MULTIPLE, outside a launcher, twice" {
