@@ -38,9 +38,13 @@ static int env(int argc, char **argv)
     if (argc > optind)
         return cmd_usage_error(&cmd_env, "%s: takes no command; write troupe wrap %s", argv[optind],
                                argv[optind]);
-    status = place_detect_compute(&cmd_env, &options, &detected, &place);
+    status = place_detect(&cmd_env, &detected);
+    if (status == CMD_OK)
+        status = place_compute(&cmd_env, &detected, &options, &place);
     if (status != CMD_OK)
         return status;
+    if (place.note != NULL)
+        fprintf(stderr, "troupe env: %s\n", place.note);
     topo_place_variables(&place, variables);
     for (size_t i = 0; i < TOPO_VARIABLES; i++)
         export_print(variables[i].name, variables[i].value);

@@ -1,41 +1,47 @@
 /* `troupe plan`: which rank gets which cores and GPUs, and why, without running anything, also for
- * a machine that one does not have. */
+ * machines that one does not have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cmd.h"
+#include "job/ranks.h"
 #include "place_options.h"
 #include "plan_show.h"
+#include "plan_world.h"
 #include "troupe/troupe.h"
 
-enum { OPTION_ALL = PLACE_OPTION_OWN, OPTION_JSON, RANKS_MOST = 65536 };
+enum {
+    OPTION_ALL = PLACE_OPTION_OWN,
+    OPTION_JSON,
+    OPTION_PER_NODE,
+    OPTION_PER_GPU,
+    OPTION_HOST,
+    OPTION_HOSTFILE,
+    RANKS_MOST = 65536
+};
 
 struct request {
     struct plan_request plan;
-    long ranks, all;
+    struct hostfile hosts;
+    struct job_ranks_wanted wanted;
+    int all;
     bool json;
 };
 
-static int one_plan(const struct request *request, size_t ranks, json_t **json)
-{
-    struct plan_options options = { .ranks = ranks,
-                                    .gpus_per_rank = request->plan.options.gpus_per_rank,
-                                    .mode = request->plan.options.mode,
-                                    .bind = request->plan.options.bind };
-    struct plan plan;
-    int result;
+/* ---- plans ---------------------------------------------------------------------------------- */
 
-    if (request->plan.machine.gpus_count > 0)
-        options.no_gpu = MASK_VARIABLE " hides them all";
-    result = plan_make(&request->plan.machine, request->plan.pool.gpus, request->plan.pool.count,
-                       &options, &plan);
+static int one_plan(const struct request *request, int ranks, int per_node, json_t **json)
+{
+    struct plan_world world;
+    int result = plan_world_make(&request->plan, &request->hosts, ranks, per_node, &world);
+
     if (result != TROUPE_OK)
         return result;
-    result = request->json ? plan_show_json(&request->plan, &plan, json)
-                           : plan_show_table(&request->plan, &plan);
-    plan_free(&plan);
+    result = request->json ? plan_show_json(&request->plan, &world, json)
+                           : plan_show_table(&request->plan, &world);
+    plan_world_free(&world);
     return result;
 }
 
@@ -51,12 +57,12 @@ static int all_plans(const struct request *request)
     json_t *plans = json_array();
     int result = TROUPE_OK;
 
-    for (long ranks = 1; ranks <= request->all && result == TROUPE_OK; ranks++) {
+    for (int ranks = 1; ranks <= request->all && result == TROUPE_OK; ranks++) {
         json_t *json = NULL;
 
         if (!request->json && ranks > 1)
             putchar('\n');
-        result = one_plan(request, (size_t)ranks, &json);
+        result = one_plan(request, ranks, 0, &json);
         if (json != NULL) {
             json_object_set_new(json, "n", json_integer(ranks));
             json_array_append_new(plans, json);
@@ -68,6 +74,22 @@ static int all_plans(const struct request *request)
     return result;
 }
 
+static int decided_plan(struct request *request)
+{
+    json_t *json = NULL;
+    int ranks, per_node, result;
+
+    request->wanted.topology = request->plan.options.topology;
+    request->wanted.hosts = (int)request->hosts.count;
+    request->wanted.slots = hostfile_slots(&request->hosts);
+    result = job_ranks_decide(&request->wanted, &ranks, &per_node);
+    if (result == TROUPE_OK)
+        result = one_plan(request, ranks, per_node, &json);
+    if (json != NULL)
+        json_print(json);
+    return result;
+}
+
 static int machine_prepare(struct request *request)
 {
     struct cpus own = { 0 };
@@ -75,6 +97,7 @@ static int machine_prepare(struct request *request)
 
     if (result != TROUPE_OK)
         return result;
+    request->plan.given.several_nodes = request->hosts.count > 1;
     if (request->plan.options.topology == NULL) {
         result = cpus_of_process(0, &own);
         if (result == TROUPE_OK)
@@ -91,32 +114,51 @@ static int machine_prepare(struct request *request)
 
 static int request_run(struct request *request)
 {
-    json_t *json = NULL;
     int result = machine_prepare(request);
 
     if (result == TROUPE_OK)
-        result = request->all > 0 ? all_plans(request)
-                                  : one_plan(request, (size_t)request->ranks, &json);
-    if (json != NULL)
-        json_print(json);
+        result = request->all > 0 ? all_plans(request) : decided_plan(request);
     mask_pool_free(&request->plan.pool);
     machine_free(&request->plan.machine);
     return result == TROUPE_OK ? CMD_OK : cmd_usage_error(&cmd_plan, "%s", troupe_last_error());
 }
 
-static int count_take(const char *name, const char *value, long *count)
+/* ---- options -------------------------------------------------------------------------------- */
+
+static int count_take(const char *name, const char *value, int *count)
 {
-    if (!text_to_long(value, 1, RANKS_MOST, count))
+    long number;
+
+    if (!text_to_long(value, 1, RANKS_MOST, &number))
         return cmd_usage_error(&cmd_plan, "%s %s is no number of ranks; write 1 to %d", name, value,
                                RANKS_MOST);
+    *count = (int)number;
     return CMD_OK;
+}
+
+static int hosts_take(int letter, const char *value, struct hostfile *hosts)
+{
+    int result;
+
+    if (hosts->count > 0)
+        return cmd_usage_error(&cmd_plan, "the hosts are named twice; write one --hostfile or "
+                                          "--host");
+    result = letter == OPTION_HOST ? hostfile_read_list(value, hosts) : hostfile_read(value, hosts);
+    return result == TROUPE_OK ? CMD_OK : cmd_usage_error(&cmd_plan, "%s", troupe_last_error());
 }
 
 static int option_take(int letter, const char *value, struct request *request)
 {
     switch (letter) {
     case 'n':
-        return count_take("-n", value, &request->ranks);
+        return count_take("-n", value, &request->wanted.ranks);
+    case OPTION_PER_NODE:
+        return count_take("--per-node", value, &request->wanted.per_node);
+    case OPTION_PER_GPU:
+        return count_take("--per-gpu", value, &request->wanted.per_gpu);
+    case OPTION_HOST:
+    case OPTION_HOSTFILE:
+        return hosts_take(letter, value, &request->hosts);
     case OPTION_ALL:
         return count_take("--all-n", value, &request->all);
     case OPTION_JSON:
@@ -129,32 +171,44 @@ static int option_take(int letter, const char *value, struct request *request)
     }
 }
 
+static int request_read(struct request *request, int argc, char **argv)
+{
+    const char *value;
+    int letter, status = CMD_OK;
+
+    if (topo_options_read(&request->plan.options) != TROUPE_OK)
+        return cmd_usage_error(&cmd_plan, "%s", troupe_last_error());
+    if (getenv("TROUPE_BIND") == NULL)
+        request->plan.options.bind = PLAN_BIND_CORE; /* as `troupe run` has it */
+    while (status == CMD_OK &&
+           (letter = cmd_option_next(&cmd_plan, argc, argv, &value)) != CMD_OPTION_END)
+        status = option_take(letter, value, request);
+    if (status == CMD_OK && argc > optind)
+        return cmd_usage_error(&cmd_plan, "%s: takes no command; write troupe run -n N %s",
+                               argv[optind], argv[optind]);
+    return status;
+}
+
 static int plan(int argc, char **argv)
 {
     struct request request = { .plan.given = { getenv(MASK_VARIABLE), getenv(MASK_ORDER_VARIABLE),
                                                false } };
-    const char *value;
-    int letter;
+    int status = request_read(&request, argc, argv);
 
-    if (topo_options_read(&request.plan.options) != TROUPE_OK)
-        return cmd_usage_error(&cmd_plan, "%s", troupe_last_error());
-    if (getenv("TROUPE_BIND") == NULL)
-        request.plan.options.bind = PLAN_BIND_CORE; /* as `troupe run` has it */
-    while ((letter = cmd_option_next(&cmd_plan, argc, argv, &value)) != CMD_OPTION_END)
-        if (option_take(letter, value, &request) != CMD_OK)
-            return CMD_USAGE;
-    if (argc > optind)
-        return cmd_usage_error(&cmd_plan, "%s: takes no command; write troupe run -n N %s",
-                               argv[optind], argv[optind]);
-    if (request.ranks == 0 && request.all == 0)
-        return cmd_usage_error(&cmd_plan, "how many ranks? Write troupe plan -n 4");
-    return request_run(&request);
+    if (status == CMD_OK)
+        status = request_run(&request);
+    hostfile_free(&request.hosts);
+    return status;
 }
 
 static const struct cmd_option options_table[] = {
-    { 'n', "ranks", "N", "Ranks on this node" },
+    { 'n', "ranks", "N", "Ranks in all (default: as troupe run)" },
+    { OPTION_PER_NODE, "per-node", "K", "Ranks on each host" },
+    { OPTION_PER_GPU, "per-gpu", "K", "Ranks for each GPU of each host" },
     { OPTION_ALL, "all-n", "MAX", "A plan for each number of ranks from 1 to MAX" },
     { PLACE_OPTION_TOPO, "topo", "FILE", PLACE_HELP_TOPO },
+    { OPTION_HOSTFILE, "hostfile", "FILE", "Hosts, one a line: node1 slots=4" },
+    { OPTION_HOST, "host", "LIST", "Hosts: node1,node2:4" },
     { PLACE_OPTION_MODE, "gpu-mode", "MODE", PLACE_HELP_MODE },
     { PLACE_OPTION_PER_RANK, "gpus-per-rank", "K", PLACE_HELP_PER_RANK },
     { PLACE_OPTION_BIND, "bind", "HOW", PLACE_HELP_BIND },
@@ -164,9 +218,12 @@ static const struct cmd_option options_table[] = {
 
 const struct cmd cmd_plan = {
     .name = "plan",
-    .usage = "plan -n N [options]",
+    .usage = "plan [-n N] [options]",
     .summary = "Shows which rank gets which cores and GPUs, and why",
-    .text = "CUDA_VISIBLE_DEVICES and TROUPE_TOPOLOGY count as they would in a run.\n",
+    .text =
+        "CUDA_VISIBLE_DEVICES and TROUPE_TOPOLOGY count as they would in a run. Several hosts\n"
+        "are taken to be alike: like this one, or like the file of --topo. Ranks fill a host's\n"
+        "slots before the next host's.\n",
     .options = options_table,
     .run = plan,
 };

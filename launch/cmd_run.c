@@ -9,20 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text.h"
+#include "job/hostfile.h"
 #include "job/ranks.h"
 #include "job/run.h"
 #include "job/supervise.h"
-#include "topo/plan.h"
+#include "place_options.h"
+#include "topo/mask.h"
+#include "torch.h"
 #include "troupe/troupe.h"
 
 enum {
-    OPTION_TAG_OUTPUT = CMD_LONG_ONLY,
+    OPTION_TAG_OUTPUT = PLACE_OPTION_OWN,
     OPTION_OUTPUT_DIR,
-    OPTION_GPU_MODE,
-    OPTION_GPUS_PER_RANK,
-    OPTION_BIND,
+    OPTION_PER_NODE,
+    OPTION_PER_GPU,
+    OPTION_TORCH,
     OPTION_ARENA,
     OPTION_LAUNCHER,
     OPTION_MPIRUN_ARGS,
@@ -31,14 +33,17 @@ enum {
     OPTION_DRY_RUN
 };
 
-static const struct cmd_option options[] = {
+static const struct cmd_option options_table[] = {
     { 'n', "ranks", "N", "ranks to start (TROUPE_WORKERS; else one per GPU, else per core)" },
+    { OPTION_PER_NODE, "per-node", "K", "ranks on each host" },
+    { OPTION_PER_GPU, "per-gpu", "K", "ranks for each GPU that CUDA_VISIBLE_DEVICES shows" },
     { OPTION_TAG_OUTPUT, "tag-output", NULL, "put [rank host] in front of every line" },
     { OPTION_OUTPUT_DIR, "output-dir", "DIR",
       "write DIR/rank-N.out and .err in place of one stream" },
-    { OPTION_GPU_MODE, "gpu-mode", "MODE", "what CUDA shows: isolate, peer or ordered" },
-    { OPTION_GPUS_PER_RANK, "gpus-per-rank", "K", "GPUs each rank gets" },
-    { OPTION_BIND, "bind", "WHAT", "bind ranks to: core (default), numa or none" },
+    { PLACE_OPTION_MODE, "gpu-mode", "MODE", "what CUDA shows: isolate, peer or ordered" },
+    { PLACE_OPTION_PER_RANK, "gpus-per-rank", "K", "GPUs each rank gets" },
+    { PLACE_OPTION_BIND, "bind", "WHAT", "bind ranks to: core (default), numa or none" },
+    { OPTION_TORCH, "torch", NULL, "set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR …" },
     { 'x', NULL, "VAR[=VALUE]", "set a variable in every rank; repeatable" },
     { OPTION_ARENA, "arena", "SIZE", "shared memory a node reserves: 64M, 2G" },
     { OPTION_LAUNCHER, "launcher", "WHICH", "auto or mpirun" },
@@ -54,7 +59,10 @@ static const struct cmd_option options[] = {
 struct request {
     struct job_run run;
     struct words settings, mpirun_arguments, prefix;
-    bool dry_run, verbose;
+    struct job_ranks_wanted wanted;
+    struct hostfile hosts;
+    struct topo_options place; /* what the ranks will plan by */
+    bool torch, dry_run, verbose;
 };
 
 static int failed(int status)
@@ -94,36 +102,40 @@ static int variable_add(struct request *request, const char *value)
     return CMD_OK;
 }
 
-static int mode_add(struct request *request, const char *value)
+/* What the ranks plan by travels to them as the variable of the same meaning. */
+static int place_add(struct request *request, int letter, const char *value)
 {
-    enum plan_mode mode;
+    static const char *const names[] = {
+        [PLACE_OPTION_MODE - PLACE_OPTION_MODE] = "TROUPE_GPU_MODE",
+        [PLACE_OPTION_PER_RANK - PLACE_OPTION_MODE] = "TROUPE_GPUS_PER_RANK",
+        [PLACE_OPTION_BIND - PLACE_OPTION_MODE] = "TROUPE_BIND",
+    };
+    int status = place_option_take(&cmd_run, letter, value, &request->place);
 
-    if (!plan_mode_read(value, &mode))
-        return cmd_usage_error(&cmd_run, "--gpu-mode %s is unknown; write isolate, peer or ordered",
-                               value);
-    words_set(&request->settings, "TROUPE_GPU_MODE", value);
-    return CMD_OK;
+    if (status == CMD_OK)
+        words_set(&request->settings, names[letter - PLACE_OPTION_MODE], value);
+    return status;
 }
 
-static int bind_add(struct request *request, const char *value)
+static int count_add(const char *name, const char *value, int *count)
 {
-    enum plan_bind bind;
-
-    if (!plan_bind_read(value, &bind))
-        return cmd_usage_error(&cmd_run, "--bind %s is unknown; write core, numa or none", value);
-    words_set(&request->settings, "TROUPE_BIND", value);
-    return CMD_OK;
+    return job_ranks_read(name, value, count) == TROUPE_OK ? CMD_OK : failed(CMD_USAGE);
 }
 
-static int gpus_add(struct request *request, const char *value)
+static int hosts_add(struct request *request, int letter, const char *value)
 {
-    long number;
+    int result;
 
-    if (!text_to_long(value, 1, INT_MAX, &number))
+    if (request->hosts.count > 0)
         return cmd_usage_error(&cmd_run,
-                               "--gpus-per-rank %s is not a number of GPUs; give 1 or more", value);
-    words_set(&request->settings, "TROUPE_GPUS_PER_RANK", value);
-    return CMD_OK;
+                               "the hosts are named twice; write one --hostfile or --host");
+    if (letter == OPTION_HOST)
+        request->run.hosts = value;
+    else
+        request->run.hostfile = value;
+    result = letter == OPTION_HOST ? hostfile_read_list(value, &request->hosts)
+                                   : hostfile_read(value, &request->hosts);
+    return result == TROUPE_OK ? CMD_OK : failed(CMD_USAGE);
 }
 
 static int arena_add(struct request *request, const char *value)
@@ -150,20 +162,24 @@ static int option_take(struct request *request, int letter, const char *value)
 {
     switch (letter) {
     case 'n':
-        return job_ranks_read("-n", value, &request->run.ranks) == TROUPE_OK ? CMD_OK
-                                                                             : failed(CMD_USAGE);
+        return count_add("-n", value, &request->wanted.ranks);
+    case OPTION_PER_NODE:
+        return count_add("--per-node", value, &request->wanted.per_node);
+    case OPTION_PER_GPU:
+        return count_add("--per-gpu", value, &request->wanted.per_gpu);
     case OPTION_TAG_OUTPUT:
         request->run.tag_output = true;
         return CMD_OK;
     case OPTION_OUTPUT_DIR:
         request->run.output_folder = value;
         return CMD_OK;
-    case OPTION_GPU_MODE:
-        return mode_add(request, value);
-    case OPTION_GPUS_PER_RANK:
-        return gpus_add(request, value);
-    case OPTION_BIND:
-        return bind_add(request, value);
+    case PLACE_OPTION_MODE:
+    case PLACE_OPTION_PER_RANK:
+    case PLACE_OPTION_BIND:
+        return place_add(request, letter, value);
+    case OPTION_TORCH:
+        request->torch = true;
+        return CMD_OK;
     case 'x':
         return variable_add(request, value);
     case OPTION_ARENA:
@@ -174,11 +190,8 @@ static int option_take(struct request *request, int letter, const char *value)
         return words_split(&request->mpirun_arguments, value) == TROUPE_OK ? CMD_OK
                                                                            : failed(CMD_USAGE);
     case OPTION_HOST:
-        request->run.hosts = value;
-        return CMD_OK;
     case OPTION_HOSTFILE:
-        request->run.hostfile = value;
-        return CMD_OK;
+        return hosts_add(request, letter, value);
     case OPTION_DRY_RUN:
         request->dry_run = true;
         return CMD_OK;
@@ -190,12 +203,64 @@ static int option_take(struct request *request, int letter, const char *value)
     }
 }
 
+/* Every host's ranks of one node compute their plan by themselves; what is wrong with this host's
+ * is said once and before anything starts, and not by each of them. */
+static int place_check(const struct request *request)
+{
+    struct topo_options options = request->place;
+    struct topo_place place;
+
+    if (request->hosts.count > 0)
+        return CMD_OK;
+    options.mask = words_value(&request->settings, MASK_VARIABLE);
+    if (options.mask == NULL && getenv(MASK_VARIABLE) == NULL && options.topology == NULL &&
+        options.gpus_per_rank == 0 && options.mode == PLAN_ISOLATE)
+        return CMD_OK; /* nothing was asked that could be wrong */
+    if (topo_place_compute(0, request->run.ranks, &options, &place) != TROUPE_OK)
+        return failed(CMD_USAGE);
+    topo_place_free(&place);
+    return CMD_OK;
+}
+
+static int torch_prepare(struct request *request)
+{
+    const char *first = request->hosts.count > 0 ? request->hosts.hosts[0].name : NULL;
+
+    if (words_value(&request->settings, "TROUPE_GPU_MODE") == NULL)
+        torch_mode_default(&request->place);
+    return torch_meeting_choose(first, &request->settings) == TROUPE_OK
+               ? CMD_OK
+               : failed(CMD_LAUNCHER_FAILED);
+}
+
+/* From the options to a whole request. */
+static int request_decide(struct request *request)
+{
+    request->wanted.hosts = (int)request->hosts.count;
+    request->wanted.slots = hostfile_slots(&request->hosts);
+    request->wanted.topology = request->place.topology;
+    if (job_ranks_decide(&request->wanted, &request->run.ranks, &request->run.per_node) !=
+        TROUPE_OK)
+        return failed(CMD_USAGE);
+    if (request->torch) {
+        int status = torch_prepare(request);
+
+        if (status != CMD_OK)
+            return status;
+    }
+    return place_check(request);
+}
+
 /* Reads the whole command line; CMD_OK or the status to end with. */
 static int request_read(struct request *request, int argc, char **argv)
 {
     const char *value;
     int letter, status = CMD_OK;
 
+    if (topo_options_read(&request->place) != TROUPE_OK)
+        return failed(CMD_USAGE);
+    if (getenv("TROUPE_BIND") == NULL)
+        request->place.bind = PLAN_BIND_CORE;
     while (status == CMD_OK &&
            (letter = cmd_option_next(&cmd_run, argc, argv, &value)) != CMD_OPTION_END)
         status = option_take(request, letter, value);
@@ -204,9 +269,7 @@ static int request_read(struct request *request, int argc, char **argv)
     if (optind == argc)
         return cmd_usage_error(&cmd_run, "say what to run: troupe run -n 4 ./program");
     request->run.command = argv + optind;
-    if (request->run.ranks == 0 && job_ranks_default(&request->run.ranks) != TROUPE_OK)
-        return failed(CMD_USAGE);
-    return CMD_OK;
+    return request_decide(request);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -281,6 +344,8 @@ static int run(int argc, char **argv)
     if (status == CMD_OK) {
         words_append(&request.prefix, self);
         words_append(&request.prefix, "wrap");
+        if (request.torch)
+            words_append(&request.prefix, "--torch");
         request.run.prefix = request.prefix.data;
         request.run.settings = request.settings.data;
         request.run.mpirun_arguments = request.mpirun_arguments.data;
@@ -292,6 +357,7 @@ static int run(int argc, char **argv)
     words_free(&request.prefix);
     words_free(&request.settings);
     words_free(&request.mpirun_arguments);
+    hostfile_free(&request.hosts);
     return status;
 }
 
@@ -299,12 +365,14 @@ const struct cmd cmd_run = {
     .name = "run",
     .usage = "run [options] [--] COMMAND [arguments…]",
     .summary = "Runs a command on N ranks, each with its CPUs and GPU",
-    .options = options,
+    .options = options_table,
     .text =
         "COMMAND is a Troupe program, an MPI program, or anything else. Lines of different ranks\n"
         "never mix. Standard input reaches the parent, or rank 0. The exit status is the\n"
         "parent's, or what mpirun makes of the ranks'. Signals reach the parent, or every rank;\n"
         "a second SIGINT within five seconds ends everything at once. All ranks are on this\n"
-        "host.\n",
+        "host.\n"
+        "--torch also sets LOCAL_WORLD_SIZE and MASTER_PORT, and makes ordered the default of\n"
+        "--gpu-mode, so that torch.cuda.set_device(LOCAL_RANK) takes the rank's own GPU.\n",
     .run = run,
 };

@@ -8,7 +8,10 @@
 #include "cmd.h"
 #include "job/stdio.h"
 #include "place_options.h"
+#include "torch.h"
 #include "troupe/troupe.h"
+
+enum { OPTION_TORCH = PLACE_OPTION_OWN };
 
 static int become(char **argv)
 {
@@ -18,31 +21,69 @@ static int become(char **argv)
     return errno == ENOENT || errno == ENOTDIR ? CMD_NOT_FOUND : CMD_NOT_EXECUTABLE;
 }
 
-static int wrap(int argc, char **argv)
-{
+/* What the command line of wrap says. */
+struct request {
     struct topo_options options;
-    struct job_place detected;
-    struct topo_place place;
-    const char *value;
-    int letter, status;
+    bool mode_chosen, torch;
+};
 
-    if (topo_options_read(&options) != TROUPE_OK)
+static int request_read(struct request *request, int argc, char **argv)
+{
+    const char *value;
+    int letter, status = CMD_OK;
+
+    if (topo_options_read(&request->options) != TROUPE_OK)
         return cmd_usage_error(&cmd_wrap, "%s", troupe_last_error());
-    while ((letter = cmd_option_next(&cmd_wrap, argc, argv, &value)) != CMD_OPTION_END)
-        if (letter == CMD_OPTION_BAD ||
-            place_option_take(&cmd_wrap, letter, value, &options) != CMD_OK)
-            return CMD_USAGE;
-    if (optind == argc)
-        return cmd_usage_error(&cmd_wrap, "no command; write: mpirun -n 4 troupe wrap ./program");
-    status = place_detect_compute(&cmd_wrap, &options, &detected, &place);
+    while (status == CMD_OK &&
+           (letter = cmd_option_next(&cmd_wrap, argc, argv, &value)) != CMD_OPTION_END) {
+        request->mode_chosen |= letter == PLACE_OPTION_MODE;
+        request->torch |= letter == OPTION_TORCH;
+        if (letter == CMD_OPTION_BAD)
+            status = CMD_USAGE;
+        else if (letter != OPTION_TORCH)
+            status = place_option_take(&cmd_wrap, letter, value, &request->options);
+    }
+    if (status == CMD_OK && optind == argc)
+        status = cmd_usage_error(&cmd_wrap, "no command; write: mpirun -n 4 troupe wrap ./program");
+    if (request->torch && !request->mode_chosen)
+        torch_mode_default(&request->options);
+    return status;
+}
+
+static int failed(void)
+{
+    fprintf(stderr, "troupe wrap: %s\n", troupe_last_error());
+    return CMD_LAUNCHER_FAILED;
+}
+
+static int place_take(struct request *request, const struct job_place *detected)
+{
+    struct topo_place place;
+    int status = place_compute(&cmd_wrap, detected, &request->options, &place);
+
     if (status != CMD_OK)
         return status;
-    if (topo_place_apply(&place) != TROUPE_OK ||
-        job_stdio_attach(JOB_ROLE_COMMAND, detected.rank) != TROUPE_OK) {
-        fprintf(stderr, "troupe wrap: %s\n", troupe_last_error());
-        status = CMD_LAUNCHER_FAILED;
-    }
+    if (topo_place_apply(&place) != TROUPE_OK)
+        status = failed();
     topo_place_free(&place);
+    return status;
+}
+
+static int wrap(int argc, char **argv)
+{
+    struct request request = { 0 };
+    struct job_place detected;
+    int status = request_read(&request, argc, argv);
+
+    if (status == CMD_OK)
+        status = place_detect(&cmd_wrap, &detected);
+    /* First the pipes, so that what is said from here on comes in whole lines. */
+    if (status == CMD_OK && job_stdio_attach(JOB_ROLE_COMMAND, detected.rank) != TROUPE_OK)
+        status = failed();
+    if (status == CMD_OK)
+        status = place_take(&request, &detected);
+    if (status == CMD_OK && request.torch && torch_variables_set(&detected) != TROUPE_OK)
+        status = failed();
     return status == CMD_OK ? become(argv + optind) : status;
 }
 
@@ -51,6 +92,7 @@ static const struct cmd_option options_table[] = {
     { PLACE_OPTION_PER_RANK, "gpus-per-rank", "K", PLACE_HELP_PER_RANK },
     { PLACE_OPTION_BIND, "bind", "HOW", PLACE_HELP_BIND },
     { PLACE_OPTION_TOPO, "topo", "FILE", PLACE_HELP_TOPO },
+    { OPTION_TORCH, "torch", NULL, "Set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR … too" },
     { 0, NULL, NULL, NULL },
 };
 

@@ -42,8 +42,7 @@ static int failed(const struct cmd *cmd)
     return CMD_USAGE;
 }
 
-int place_detect_compute(const struct cmd *cmd, struct topo_options *options,
-                         struct job_place *detected, struct topo_place *place)
+int place_detect(const struct cmd *cmd, struct job_place *detected)
 {
     if (job_place_detect(detected) != TROUPE_OK)
         return failed(cmd);
@@ -66,7 +65,14 @@ int place_detect_compute(const struct cmd *cmd, struct topo_options *options,
     }
     if (detected->local_size < 0)
         detected->local_size = 1;
+    return CMD_OK;
+}
+
+int place_compute(const struct cmd *cmd, const struct job_place *detected,
+                  struct topo_options *options, struct topo_place *place)
+{
     options->several_nodes = detected->size > detected->local_size;
+    options->own_mask = detected->own_mask;
     if (topo_place_compute(detected->local_rank, detected->local_size, options, place) != TROUPE_OK)
         return failed(cmd);
     return CMD_OK;

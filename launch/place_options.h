@@ -25,13 +25,16 @@ enum {
 int place_option_take(const struct cmd *cmd, int letter, const char *value,
                       struct topo_options *options);
 
-/* Computes the place of the calling process from what its launcher says; without a launcher it is
- * the only rank.
+/* Reads what the launcher says of the calling process; without a launcher it is the only rank.
+ * CMD_OK, or CMD_USAGE after one line on standard error. */
+int place_detect(const struct cmd *cmd, struct job_place *detected);
+
+/* Computes the place of the calling process.
  *
- * detected    what the launcher said
+ * detected    from place_detect
  * place       freed by topo_place_free
  * Returns     CMD_OK, or CMD_USAGE after one line on standard error */
-int place_detect_compute(const struct cmd *cmd, struct topo_options *options,
-                         struct job_place *detected, struct topo_place *place);
+int place_compute(const struct cmd *cmd, const struct job_place *detected,
+                  struct topo_options *options, struct topo_place *place);
 
 #endif

@@ -43,8 +43,10 @@ static json_t *gpus_short_json(const struct machine *machine, const size_t *gpus
     return array;
 }
 
-static json_t *rank_json(const struct plan_request *request, const struct plan *plan, size_t number)
+static json_t *rank_json(const struct plan_request *request, const struct plan_node *node,
+                         size_t number)
 {
+    const struct plan *plan = &node->plan;
     const struct plan_rank *rank = &plan->ranks[number];
     json_t *shared = json_array(), *json;
     const char *order;
@@ -55,9 +57,10 @@ static json_t *rank_json(const struct plan_request *request, const struct plan *
         return NULL;
     }
     for (size_t i = 0; i < rank->shared_count; i++)
-        json_array_append_new(shared, json_integer((json_int_t)rank->shared_with[i]));
+        json_array_append_new(shared,
+                              json_integer((json_int_t)(node->first + rank->shared_with[i])));
     json = json_pack("{s:I, s:I, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:s}", "rank",
-                     (json_int_t)number, "local_rank", (json_int_t)number, "cpus",
+                     (json_int_t)(node->first + number), "local_rank", (json_int_t)number, "cpus",
                      list_json(&rank->cpus), "numa", list_json(&rank->numa), "bound", plan->bound,
                      "gpus", gpus_short_json(&request->machine, rank->gpus, rank->gpus_count),
                      "cuda_visible_devices", text_or_null(mask), "cuda_device_order",
@@ -66,23 +69,30 @@ static json_t *rank_json(const struct plan_request *request, const struct plan *
     return json;
 }
 
-static json_t *plan_json(const struct plan_request *request, const struct plan *plan)
+static json_t *node_json(const struct plan_request *request, const struct plan_node *node)
 {
     const struct machine *machine = &request->machine;
-    json_t *gpus = json_array(), *ranks = json_array(), *node;
+    const struct plan *plan = &node->plan;
+    json_t *gpus = json_array(), *ranks = json_array();
 
     for (size_t i = 0; i < machine->gpus_count; i++)
         json_array_append_new(gpus, gpu_json(&machine->gpus[i]));
     for (size_t i = 0; i < plan->ranks_count; i++)
-        json_array_append_new(ranks, rank_json(request, plan, i));
-    node = json_pack("{s:s, s:o, s:o, s:o}", "name", machine->name, "gpus", gpus, "idle",
+        json_array_append_new(ranks, rank_json(request, node, i));
+    return json_pack("{s:s, s:o, s:o, s:o}", "name", node->name, "gpus", gpus, "idle",
                      gpus_short_json(machine, plan->idle, plan->idle_count), "ranks", ranks);
-    return json_pack("{s:i, s:[o], s:{s:f, s:f}}", "schema", PLAN_SCHEMA, "nodes", node, "score",
-                     "plan", plan->score, "naive", plan->naive);
 }
 
-int plan_show_json(const struct plan_request *request, const struct plan *plan, json_t **json)
+int plan_show_json(const struct plan_request *request, const struct plan_world *world,
+                   json_t **json)
 {
-    *json = plan_json(request, plan);
+    json_t *nodes = json_array();
+    double score, naive;
+
+    for (size_t i = 0; i < world->count; i++)
+        json_array_append_new(nodes, node_json(request, &world->nodes[i]));
+    plan_show_score(world, &score, &naive);
+    *json = json_pack("{s:i, s:o, s:{s:f, s:f}}", "schema", PLAN_SCHEMA, "nodes", nodes, "score",
+                      "plan", score, "naive", naive);
     return *json != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
 }

@@ -38,9 +38,10 @@ static bool numa_has_core(const struct machine *machine, size_t numa)
     return false;
 }
 
-static void numa_draw(const struct plan_request *request, const struct plan *plan, size_t numa)
+static void numa_draw(const struct plan_request *request, const struct plan_node *node, size_t numa)
 {
     const struct machine *machine = &request->machine;
+    const struct plan *plan = &node->plan;
     struct cpus cpus = { 0 };
     int id = machine->numa[numa].os_index;
     char *list;
@@ -60,20 +61,20 @@ static void numa_draw(const struct plan_request *request, const struct plan *pla
         printf("  ranks");
         for (size_t i = 0; i < plan->ranks_count; i++)
             if (cpus_contains(&plan->ranks[i].numa, id))
-                printf(" %zu", i);
+                printf(" %zu", node->first + i);
     }
     putchar('\n');
 }
 
-static void node_draw(const struct plan_request *request, const struct plan *plan)
+static void node_draw(const struct plan_request *request, const struct plan_node *node)
 {
     const struct machine *machine = &request->machine;
 
-    printf("%s: %zu NUMA node%s, %zu cores, %zu GPUs, %zu ranks\n", machine->name,
-           machine->numa_count, machine->numa_count == 1 ? "" : "s", machine->cores_count,
-           machine->gpus_count, plan->ranks_count);
+    printf("%s: %zu NUMA node%s, %zu cores, %zu GPUs, %zu ranks\n", node->name, machine->numa_count,
+           machine->numa_count == 1 ? "" : "s", machine->cores_count, machine->gpus_count,
+           node->plan.ranks_count);
     for (size_t i = 0; i < machine->numa_count; i++)
-        numa_draw(request, plan, i);
+        numa_draw(request, node, i);
     for (size_t i = 0; i < machine->gpus_count; i++)
         if (!machine->gpus[i].located)
             printf("  somewhere  [%d] %s\n", machine->gpus[i].index, machine->gpus[i].pci);
@@ -91,16 +92,17 @@ static char *gpus_text(const struct machine *machine, const struct plan_rank *ra
     return text.data;
 }
 
-static int row_fill(const struct plan_request *request, const struct plan *plan, size_t rank,
+static int row_fill(const struct plan_request *request, const struct plan_node *node, size_t rank,
                     struct row *row)
 {
+    const struct plan *plan = &node->plan;
     struct text number = { 0 };
     const char *order;
     int result = plan_show_mask(request, plan, rank, &row->cells[COLUMN_MASK], &order);
 
     if (result == TROUPE_OK && row->cells[COLUMN_MASK] == NULL)
         row->cells[COLUMN_MASK] = strdup("(unset)");
-    text_append(&number, "%zu", rank);
+    text_append(&number, "%zu", node->first + rank);
     row->cells[COLUMN_RANK] = number.data;
     row->cells[COLUMN_CPUS] = cpus_list(&plan->ranks[rank].cpus);
     row->cells[COLUMN_NUMA] = cpus_list(&plan->ranks[rank].numa);
@@ -136,28 +138,30 @@ static void rows_print(const struct row *rows, size_t count)
     }
 }
 
-static int ranks_print(const struct plan_request *request, const struct plan *plan)
+static int ranks_print(const struct plan_request *request, const struct plan_node *node)
 {
-    struct row *rows = calloc(plan->ranks_count, sizeof *rows);
+    size_t count = node->plan.ranks_count;
+    struct row *rows = calloc(count + 1, sizeof *rows);
     int result = rows != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
 
-    for (size_t i = 0; i < plan->ranks_count && result == TROUPE_OK; i++)
-        result = row_fill(request, plan, i, &rows[i]);
-    if (result == TROUPE_OK)
-        rows_print(rows, plan->ranks_count);
-    for (size_t i = 0; rows != NULL && i < plan->ranks_count; i++)
+    for (size_t i = 0; i < count && result == TROUPE_OK; i++)
+        result = row_fill(request, node, i, &rows[i]);
+    if (result == TROUPE_OK && count > 0)
+        rows_print(rows, count);
+    for (size_t i = 0; rows != NULL && i < count; i++)
         for (int j = 0; j < COLUMNS; j++)
             free(rows[i].cells[j]);
     free(rows);
     return result;
 }
 
-int plan_show_table(const struct plan_request *request, const struct plan *plan)
+static int node_print(const struct plan_request *request, const struct plan_node *node)
 {
+    const struct plan *plan = &node->plan;
     int result;
 
-    node_draw(request, plan);
-    result = ranks_print(request, plan);
+    node_draw(request, node);
+    result = ranks_print(request, node);
     if (plan->idle_count > 0) {
         printf("\nidle:");
         for (size_t i = 0; i < plan->idle_count; i++)
@@ -165,8 +169,40 @@ int plan_show_table(const struct plan_request *request, const struct plan *plan)
                    request->machine.gpus[plan->idle[i]].pci);
         putchar('\n');
     }
+    return result;
+}
+
+void plan_show_score(const struct plan_world *world, double *plan, double *naive)
+{
+    size_t ranks = 0;
+
+    *plan = *naive = 0;
+    for (size_t i = 0; i < world->count; i++) {
+        const struct plan *node = &world->nodes[i].plan;
+
+        *plan += node->score * (double)node->ranks_count;
+        *naive += node->naive * (double)node->ranks_count;
+        ranks += node->ranks_count;
+    }
+    if (ranks > 0) {
+        *plan /= (double)ranks;
+        *naive /= (double)ranks;
+    }
+}
+
+int plan_show_table(const struct plan_request *request, const struct plan_world *world)
+{
+    double score, naive;
+    int result = TROUPE_OK;
+
+    for (size_t i = 0; i < world->count && result == TROUPE_OK; i++) {
+        if (i > 0)
+            putchar('\n');
+        result = node_print(request, &world->nodes[i]);
+    }
+    plan_show_score(world, &score, &naive);
     if (request->pool.count > 0)
         printf("\nlocality %.2f (local_rank %% GPUs with cores in order: %.2f; 1 is all near)\n",
-               plan->score, plan->naive);
+               score, naive);
     return result;
 }

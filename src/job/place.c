@@ -54,24 +54,66 @@ static int source_read(const struct source *source, struct job_place *place)
     return result;
 }
 
-/* srun numbers its tasks on a node as "2" or "4(x2),3": the first number is only this node's when
- * all nodes have as many. */
+/* Reads a number from 1 on at the front of *text and steps behind it; 0 when there is none. */
+static long count_read(const char **text)
+{
+    char *end;
+    long value = strtol(*text, &end, 10);
+
+    if (end == *text || value < 1 || value > INT_MAX)
+        return 0;
+    *text = end;
+    return value;
+}
+
+/* srun tells the tasks of its nodes as "2" or "4(x2),3": here 4 on nodes 0 and 1, 3 on node 2. */
 static void slurm_local_size_read(struct job_place *place)
 {
     const char *text = getenv("SLURM_STEP_TASKS_PER_NODE");
-    char *end;
-    long value;
+    int node = -1;
+    long tasks, nodes;
 
-    if (text == NULL || strchr(text, ',') != NULL)
+    if (text == NULL || number_read("SLURM_NODEID", &node) != TROUPE_OK)
         return;
-    value = strtol(text, &end, 10);
-    if (end != text && (*end == '\0' || *end == '(') && value > 0 && value < INT_MAX)
-        place->local_size = (int)value;
+    if (node < 0 && strchr(text, ',') != NULL)
+        return; /* the nodes differ, and which this is nobody says */
+    while ((tasks = count_read(&text)) > 0) {
+        nodes = 1;
+        if (strncmp(text, "(x", 2) == 0) {
+            text += 2;
+            nodes = count_read(&text);
+            text += *text == ')';
+        }
+        if (node < nodes) {
+            place->local_size = (int)tasks;
+            return;
+        }
+        node -= (int)nodes;
+        if (*text != ',')
+            return;
+        text++;
+    }
+}
+
+/* srun --gpus-per-task, and a --gpu-bind that is not the default: each task gets its own mask. */
+static bool slurm_masks_each_task(void)
+{
+    static const char *const kinds[] = { "single", "per_task", "map", "mask", "closest" };
+    const char *tres = getenv("SLURM_TRES_PER_TASK"), *bind = getenv("SLURM_GPU_BIND");
+
+    if (getenv("SLURM_GPUS_PER_TASK") != NULL || (tres != NULL && strstr(tres, "gpu") != NULL))
+        return true;
+    if (bind != NULL && strncmp(bind, "verbose,", strlen("verbose,")) == 0)
+        bind += strlen("verbose,");
+    for (size_t i = 0; bind != NULL && i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(bind, kinds[i], strlen(kinds[i])) == 0)
+            return true;
+    return false;
 }
 
 int job_place_detect(struct job_place *place)
 {
-    struct job_place found = { JOB_LAUNCHER_NONE, false, -1, -1, -1, -1 };
+    struct job_place found = { JOB_LAUNCHER_NONE, false, -1, -1, -1, -1, false };
     int result;
 
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
@@ -86,8 +128,10 @@ int job_place_detect(struct job_place *place)
             return result;
         break;
     }
-    if (found.launcher == JOB_LAUNCHER_SLURM)
+    if (found.launcher == JOB_LAUNCHER_SLURM) {
         slurm_local_size_read(&found);
+        found.own_mask = slurm_masks_each_task();
+    }
     found.is_rank = getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL;
     *place = found;
     return TROUPE_OK;

@@ -23,6 +23,7 @@ struct job_place {
     int size;     /* -1 likewise */
     int local_rank;
     int local_size;
+    bool own_mask; /* the launcher gave each rank of the node a CUDA_VISIBLE_DEVICES of its own */
 };
 
 /* Reads the environment.

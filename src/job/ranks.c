@@ -33,27 +33,107 @@ static int gpus_count(const struct machine *machine, size_t *count)
     return TROUPE_OK;
 }
 
-int job_ranks_default(int *ranks)
+/* The GPUs and cores that a rank of this machine, or of the file's, may use. */
+static int machine_count(const char *topology, size_t *gpus, size_t *cores)
 {
-    const char *chosen = getenv("TROUPE_WORKERS");
     struct cpus allowed = { 0 };
     struct machine machine;
-    size_t gpus = 0;
-    int result;
+    int result = machine_load(topology, &machine);
 
-    if (chosen != NULL && *chosen != '\0')
-        return job_ranks_read("TROUPE_WORKERS", chosen, ranks);
-    result = machine_load(NULL, &machine);
+    *gpus = 0;
     if (result != TROUPE_OK)
         return result;
-    result = cpus_of_process(0, &allowed);
+    if (topology == NULL)
+        result = cpus_of_process(0, &allowed);
     if (result == TROUPE_OK && machine.gpus_count > 0)
-        result = gpus_count(&machine, &gpus);
-    if (result == TROUPE_OK) {
+        result = gpus_count(&machine, gpus);
+    if (result == TROUPE_OK && topology == NULL)
         machine_restrict(&machine, &allowed);
-        *ranks = (int)(gpus > 0 ? gpus : machine.cores_count);
-    }
+    *cores = machine.cores_count;
     cpus_free(&allowed);
     machine_free(&machine);
     return result;
+}
+
+static int product(const char *what, long long each, int hosts, int *ranks)
+{
+    if (each * hosts > INT_MAX)
+        return fail(TROUPE_BAD_ARGUMENT, "%s: %lld ranks on each of %d hosts are too many", what,
+                    each, hosts);
+    *ranks = (int)(each * hosts);
+    return TROUPE_OK;
+}
+
+static int ranks_by_machine(const char *topology, int hosts, int *ranks)
+{
+    size_t gpus = 0, cores = 0;
+    int result = machine_count(topology, &gpus, &cores);
+
+    return result == TROUPE_OK ? product("the default", gpus > 0 ? gpus : cores, hosts, ranks)
+                               : result;
+}
+
+int job_ranks_default(int *ranks)
+{
+    const char *topology = getenv("TROUPE_TOPOLOGY");
+    const struct job_ranks_wanted nothing = { .topology = topology != NULL && *topology != '\0'
+                                                              ? topology
+                                                              : NULL };
+    int per_node;
+
+    return job_ranks_decide(&nothing, ranks, &per_node);
+}
+
+/* One host alone needs no limit for each. */
+static int ranks_per_gpu(const struct job_ranks_wanted *wanted, int hosts, int *ranks,
+                         int *per_node)
+{
+    size_t gpus = 0, cores = 0;
+    int result = machine_count(wanted->topology, &gpus, &cores);
+
+    if (result == TROUPE_OK && gpus == 0)
+        result = fail(TROUPE_BAD_ARGUMENT, "--per-gpu %d: there is no GPU to count by; write -n 4",
+                      wanted->per_gpu);
+    if (result == TROUPE_OK)
+        result = product("--per-gpu", (long long)gpus * wanted->per_gpu, 1, per_node);
+    return result == TROUPE_OK ? product("--per-gpu", *per_node, hosts, ranks) : result;
+}
+
+static int wanted_check(const struct job_ranks_wanted *wanted, int hosts)
+{
+    if (wanted->per_gpu > 0 && (wanted->ranks > 0 || wanted->per_node > 0))
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "--per-gpu %d and %s both say how many ranks; write one of them",
+                    wanted->per_gpu, wanted->ranks > 0 ? "-n" : "--per-node");
+    if (wanted->per_node > 0 && wanted->ranks > (long long)wanted->per_node * hosts)
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "-n %d: with --per-node %d there are %lld ranks on %d host%s; name more hosts",
+                    wanted->ranks, wanted->per_node, (long long)wanted->per_node * hosts, hosts,
+                    hosts == 1 ? "" : "s");
+    return TROUPE_OK;
+}
+
+int job_ranks_decide(const struct job_ranks_wanted *wanted, int *ranks, int *per_node)
+{
+    const char *chosen = getenv("TROUPE_WORKERS");
+    int hosts = wanted->hosts > 0 ? wanted->hosts : 1, result = wanted_check(wanted, hosts);
+
+    *per_node = wanted->per_node;
+    if (result != TROUPE_OK)
+        return result;
+    if (wanted->per_gpu > 0)
+        return ranks_per_gpu(wanted, hosts, ranks, per_node);
+    if (wanted->ranks > 0) {
+        *ranks = wanted->ranks;
+        return TROUPE_OK;
+    }
+    if (wanted->per_node > 0)
+        return product("--per-node", wanted->per_node, hosts, ranks);
+    if (chosen != NULL && *chosen != '\0')
+        return job_ranks_read("TROUPE_WORKERS", chosen, ranks);
+    if (wanted->slots > 0) {
+        *ranks = wanted->slots;
+        return TROUPE_OK;
+    }
+    return ranks_by_machine(wanted->topology, hosts, ranks);
 }

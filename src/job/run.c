@@ -178,7 +178,7 @@ static void settings_forward(const struct job_run *run, struct words *arguments)
 static void arguments_build(const struct job_run *run, const char *mpirun, const char *program,
                             struct words *arguments)
 {
-    struct text count = { 0 };
+    struct text count = { 0 }, mapping = { 0 };
 
     text_append(&count, "%d", run->ranks);
     words_append(arguments, mpirun);
@@ -195,15 +195,21 @@ static void arguments_build(const struct job_run *run, const char *mpirun, const
         words_append(arguments, "--hostfile");
         words_append(arguments, run->hostfile);
     }
+    if (run->per_node > 0 && (run->hosts != NULL || run->hostfile != NULL)) {
+        text_append(&mapping, "ppr:%d:node", run->per_node);
+        words_append(arguments, "--map-by");
+        words_append(arguments, mapping.broken ? "" : mapping.data);
+    }
     settings_forward(run, arguments);
     words_append_all(arguments, run->mpirun_arguments);
     words_append(arguments, "-n");
     words_append(arguments, count.broken ? "" : count.data);
-    arguments->broken = arguments->broken || count.broken;
+    arguments->broken = arguments->broken || count.broken || mapping.broken;
     words_append_all(arguments, run->prefix);
     words_append(arguments, program);
     words_append_all(arguments, run->command + 1);
     text_free(&count);
+    text_free(&mapping);
 }
 
 int job_line_build(const struct job_run *run, const char *session, struct job_line *line,

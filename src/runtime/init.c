@@ -226,6 +226,7 @@ static int start_under_launcher(void)
     log_set_name(parent ? "troupe" : "troupe[keeper]");
     result = topo_options_read(&options);
     options.several_nodes = start.job.size > start.job.local_size;
+    options.own_mask = start.job.own_mask;
     if (result == TROUPE_OK)
         result =
             topo_place_compute(start.job.local_rank, start.job.local_size, &options, &start.place);

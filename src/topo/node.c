@@ -11,11 +11,47 @@
 #define NODE_PATH 128
 #define NODE_LINE 8192
 
+/* A rank of srun itself: mpirun inside a Slurm job inherits Slurm's variables. */
+static bool is_slurm_task(void)
+{
+    return getenv("SLURM_LOCALID") != NULL && getenv("OMPI_COMM_WORLD_RANK") == NULL;
+}
+
+/* srun writes "none", or what it bound by: "mask_cpu:", "quiet,map_cpu:". */
+bool node_slurm_binds(void)
+{
+    const char *kind = getenv("SLURM_CPU_BIND_TYPE");
+
+    return is_slurm_task() && kind != NULL && *kind != '\0' && strncmp(kind, "none", 4) != 0;
+}
+
+static bool daemon_has_more(void)
+{
+    struct cpus own = { 0 }, daemon = { 0 };
+    bool more = cpus_of_process(0, &own) == TROUPE_OK &&
+                cpus_of_process(getppid(), &daemon) == TROUPE_OK && daemon.count > own.count &&
+                cpus_contains_all(&daemon, &own);
+
+    cpus_free(&own);
+    cpus_free(&daemon);
+    return more;
+}
+
+/* PRRTE names its jobs after its programs: prterun-host-1234@1, prte-… */
+static bool is_prrte_rank(void)
+{
+    const char *job = getenv("PMIX_NAMESPACE");
+
+    return job != NULL && strncmp(job, "prte", 4) == 0;
+}
+
 bool node_launcher_binds(void)
 {
     const char *bound = getenv("OMPI_MCA_orte_bound_at_launch");
 
-    return bound != NULL && strcmp(bound, "0") != 0;
+    if (bound != NULL)
+        return strcmp(bound, "0") != 0;
+    return node_slurm_binds() || (is_prrte_rank() && daemon_has_more());
 }
 
 int node_cpus(bool narrowed, struct cpus *cpus)
@@ -23,7 +59,8 @@ int node_cpus(bool narrowed, struct cpus *cpus)
     struct cpus daemon = { 0 };
     int result = cpus_of_process(0, cpus);
 
-    if (result == TROUPE_OK && narrowed && cpus_of_process(getppid(), &daemon) == TROUPE_OK)
+    if (result == TROUPE_OK && narrowed && !is_slurm_task() &&
+        cpus_of_process(getppid(), &daemon) == TROUPE_OK)
         result = cpus_add_all(cpus, &daemon);
     cpus_free(&daemon);
     return result;

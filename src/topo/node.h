@@ -7,8 +7,13 @@
 #include "topo/cpus.h"
 
 /* Whether the launcher has already given each rank its own CPUs: then what this process may use is
- * its rank's share and not the node's. Open MPI says so. */
+ * its rank's share and not the node's. Open MPI 4 and Slurm say so; PRRTE, which Open MPI 5 starts,
+ * is told by its daemon's CPUs being more than ours. */
 bool node_launcher_binds(void);
+
+/* Whether that launcher is Slurm. Its daemon stands outside of the job, so nothing tells what the
+ * node's other ranks may use: what it gave a rank stays. */
+bool node_slurm_binds(void);
 
 /* The CPUs of all ranks of the node: what this process may use, and when the launcher has narrowed
  * that down, what its daemon may. The daemon keeps what the user allowed it (taskset, a batch

@@ -108,10 +108,10 @@ static int gpu_text(const struct machine *machine, const struct plan_rank *rank,
 
 /* Takes the CPUs that the plan gives, when they are this process's to take: a topology file of
  * another machine names CPUs that are not here. */
-static int place_cpus(const struct topo_options *options, const struct plan *plan, bool ours,
-                      struct topo_place *place)
+static int place_cpus(const struct topo_options *options, const struct plan *plan, size_t line,
+                      bool ours, struct topo_place *place)
 {
-    const struct plan_rank *rank = &plan->ranks[place->local_rank];
+    const struct plan_rank *rank = &plan->ranks[line];
 
     place->bind = plan->bound && ours;
     if (!plan->bound && options->topology == NULL)
@@ -121,29 +121,31 @@ static int place_cpus(const struct topo_options *options, const struct plan *pla
     return place->cpus != NULL && place->numa != NULL ? TROUPE_OK : no_memory();
 }
 
-static int place_reason(const struct plan *plan, bool ours, struct topo_place *place)
+static int place_reason(const struct topo_options *options, const struct plan *plan, size_t line,
+                        bool ours, struct topo_place *place)
 {
     struct text text = { 0 };
 
-    text_append(&text, "%s%s", plan->ranks[place->local_rank].reason,
+    text_append(&text, "%s%s%s", plan->ranks[line].reason,
                 plan->bound && !ours
                     ? "; not bound: the topology file describes CPUs that are not all ours"
-                    : "");
+                    : "",
+                options->own_mask ? "; the launcher gave each rank a mask of its own" : "");
     place->reason = text.data;
     return text.broken ? no_memory() : TROUPE_OK;
 }
 
 static int place_mask(const struct machine *machine, const struct mask_given *given,
-                      const struct mask_pool *pool, const struct plan *plan, enum plan_mode mode,
-                      struct topo_place *place)
+                      const struct mask_pool *pool, const struct plan *plan, size_t line,
+                      enum plan_mode mode, struct topo_place *place)
 {
     const char *order = NULL;
     int result;
 
     if (machine->gpus_count == 0)
         return TROUPE_OK;
-    result = mask_write(machine, given, pool, plan, mode, (size_t)place->local_rank,
-                        &place->cuda_visible_devices, &order);
+    result =
+        mask_write(machine, given, pool, plan, mode, line, &place->cuda_visible_devices, &order);
     if (result == TROUPE_OK && place->cuda_visible_devices != NULL)
         result = placed_keep(MASK_VARIABLE, &place->mask_before);
     if (result != TROUPE_OK || order == NULL)
@@ -162,12 +164,14 @@ static const char *why_no_gpu(const struct machine *machine, const struct mask_g
                                 : MASK_VARIABLE " hides them all";
 }
 
-/* Makes the plan and takes the rank's line of it. */
+/* Makes the plan and takes the rank's line of it. Where each rank has a mask of its own, nobody
+ * knows the others', and the plan is of this rank alone. */
 static int place_planned(const struct machine *machine, const struct mask_given *given,
                          const struct mask_pool *pool, int local_size,
                          const struct topo_options *options, bool ours, struct topo_place *place)
 {
-    struct plan_options plan_options = { .ranks = (size_t)local_size,
+    size_t line = options->own_mask ? 0 : (size_t)place->local_rank;
+    struct plan_options plan_options = { .ranks = options->own_mask ? 1 : (size_t)local_size,
                                          .gpus_per_rank = options->gpus_per_rank,
                                          .mode = options->mode,
                                          .bind = options->bind,
@@ -177,13 +181,13 @@ static int place_planned(const struct machine *machine, const struct mask_given 
 
     if (result != TROUPE_OK)
         return result;
-    result = place_cpus(options, &plan, ours, place);
+    result = place_cpus(options, &plan, line, ours, place);
     if (result == TROUPE_OK)
-        result = place_reason(&plan, ours, place);
+        result = place_reason(options, &plan, line, ours, place);
     if (result == TROUPE_OK)
-        result = gpu_text(machine, &plan.ranks[place->local_rank], &place->gpu);
+        result = gpu_text(machine, &plan.ranks[line], &place->gpu);
     if (result == TROUPE_OK)
-        result = place_mask(machine, given, pool, &plan, options->mode, place);
+        result = place_mask(machine, given, pool, &plan, line, options->mode, place);
     plan_free(&plan);
     return result;
 }
@@ -227,13 +231,25 @@ static int place_from_machine(int local_size, const struct topo_options *options
     /* A mask on a machine without GPUs is not for us to judge: it goes on to whom it is for. */
     if (result == TROUPE_OK && machine.gpus_count + machine.denied_count > 0)
         result = mask_read(&machine, &given, &pool);
-    if (result == TROUPE_OK && pool.note != NULL && place->local_rank == 0)
-        log_warning("%s", pool.note);
+    if (place->local_rank == 0) {
+        place->note = pool.note;
+        pool.note = NULL;
+    }
     if (result == TROUPE_OK)
         result = place_planned(&machine, &given, &pool, local_size, options, ours, place);
     mask_pool_free(&pool);
     machine_free(&machine);
     return result;
+}
+
+/* A rank's own share of the CPUs cannot be cut for it when nobody knows the other ranks'. */
+static struct topo_options options_bound(const struct topo_options *asked)
+{
+    struct topo_options options = *asked;
+
+    if (options.own_mask || node_slurm_binds())
+        options.bind = PLAN_BIND_NONE;
+    return options;
 }
 
 /* ---- the entry -------------------------------------------------------------------------- */
@@ -242,7 +258,7 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
                        struct topo_place *place)
 {
     struct topo_place made = { .local_rank = local_rank };
-    struct topo_options read;
+    struct topo_options read, bound;
     bool plain = false, placed;
     int result = TROUPE_OK;
 
@@ -252,6 +268,10 @@ int topo_place_compute(int local_rank, int local_size, const struct topo_options
     if (options == NULL) {
         result = topo_options_read(&read);
         options = &read;
+    }
+    if (result == TROUPE_OK) {
+        bound = options_bound(options);
+        options = &bound;
     }
     if (result == TROUPE_OK)
         result = placed_identify(&made);
@@ -279,6 +299,8 @@ int topo_place_apply(const struct topo_place *place)
     struct cpus cpus = { 0 };
     int result;
 
+    if (place->note != NULL)
+        log_warning("%s", place->note);
     topo_place_variables(place, variables);
     for (size_t i = 0; i < TOPO_VARIABLES; i++)
         if (variables[i].value != NULL && setenv(variables[i].name, variables[i].value, 1) != 0)
@@ -300,6 +322,7 @@ void topo_place_free(struct topo_place *place)
     free(place->cuda_visible_devices);
     free(place->cuda_device_order);
     free(place->reason);
+    free(place->note);
     free(place->identity);
     free(place->mask_before);
     free(place->order_before);

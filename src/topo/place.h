@@ -19,6 +19,7 @@ struct topo_options {
     enum plan_bind bind;  /* PLAN_BIND_NONE leaves the launcher's binding */
     const char *topology; /* an hwloc XML file in place of this machine, or NULL */
     bool several_nodes;   /* a mask's UUIDs may be another node's */
+    bool own_mask;        /* the launcher gave each rank a mask of its own (srun --gpus-per-task) */
     const char *mask;     /* in place of CUDA_VISIBLE_DEVICES and of a place applied before: what a
                            * starter chose since; NULL mostly */
 };
@@ -30,6 +31,7 @@ struct topo_place {
     char *cuda_visible_devices; /* NULL: leave the variable; never NULL when options had a mask */
     char *cuda_device_order;    /* NULL: leave the variable */
     char *reason;
+    char *note;        /* what is odd about the mask, for local rank 0 alone to say; or NULL */
     bool bind;         /* applying binds to cpus */
     char *identity;    /* the job and the local rank that it was made for */
     char *mask_before; /* what the two variables were: "=0,1", "" when unset; NULL when they stay */
@@ -46,7 +48,7 @@ struct topo_variable {
 #define TOPO_VARIABLES 8
 
 /* Reads TROUPE_GPU_MODE, TROUPE_GPUS_PER_RANK, TROUPE_BIND and TROUPE_TOPOLOGY. Unset means
- * isolate, the default number, none, and this machine; several_nodes becomes false.
+ * isolate, the default number, none, and this machine; several_nodes and own_mask become false.
  *
  * Returns     TROUPE_OK
  *             TROUPE_BAD_ARGUMENT  a variable has a value that it cannot have */
@@ -66,7 +68,7 @@ int topo_options_read(struct topo_options *options);
 int topo_place_compute(int local_rank, int local_size, const struct topo_options *options,
                        struct topo_place *place);
 
-/* Sets the environment, and binds the calling thread when place->bind.
+/* Sets the environment, binds the calling thread when place->bind, and warns of place->note.
  *
  * Threads     before other threads exist */
 int topo_place_apply(const struct topo_place *place);

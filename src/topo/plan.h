@@ -26,6 +26,7 @@ struct plan_options {
     enum plan_mode mode;
     enum plan_bind bind;
     const char *no_gpu; /* why the pool is empty; NULL: the machine has none */
+    size_t first;       /* the number of this node's first rank, for the reasons */
 };
 
 struct plan_rank {

@@ -99,7 +99,7 @@ static bool gpus_append(struct text *text, const struct deal *deal, size_t dealt
     return whole;
 }
 
-static void sharers_append(struct text *text, const struct plan_rank *rank)
+static void sharers_append(struct text *text, const struct plan_rank *rank, size_t first)
 {
     if (rank->shared_count == 0) {
         text_append(text, "; not shared");
@@ -107,7 +107,7 @@ static void sharers_append(struct text *text, const struct plan_rank *rank)
     }
     text_append(text, "; shared with rank%s ", rank->shared_count == 1 ? "" : "s");
     for (size_t i = 0; i < rank->shared_count; i++)
-        text_append(text, "%s%zu", i > 0 ? "," : "", rank->shared_with[i]);
+        text_append(text, "%s%zu", i > 0 ? "," : "", first + rank->shared_with[i]);
 }
 
 static void cores_append(struct text *text, const struct deal *deal,
@@ -129,7 +129,7 @@ int reason_write(const struct deal *deal, size_t dealt, const struct plan_option
 
     text.broken = !gpus_append(&text, deal, dealt, rank);
     if (rank->gpus_count > 0) {
-        sharers_append(&text, rank);
+        sharers_append(&text, rank, options->first);
     } else {
         text_append(&text, "no GPU: %s",
                     options->no_gpu != NULL ? options->no_gpu : "the machine has none");

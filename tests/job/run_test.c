@@ -90,6 +90,9 @@ static const char *const launcher_variables[] = {
     "SLURM_STEP_NUM_TASKS",
     "SLURM_LOCALID",
     "SLURM_STEP_TASKS_PER_NODE",
+    "SLURM_NODEID",
+    "SLURM_GPUS_PER_TASK",
+    "SLURM_GPU_BIND",
     "FLUX_TASK_RANK",
     "FLUX_JOB_SIZE",
     "FLUX_TASK_LOCAL_ID",
@@ -118,23 +121,30 @@ struct place_case {
 static void places_by_launcher(void **state)
 {
     static const struct place_case cases[] = {
-        { "", { JOB_LAUNCHER_NONE, false, -1, -1, -1, -1 } },
+        { "", { JOB_LAUNCHER_NONE, false, -1, -1, -1, -1, false } },
         { "OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=8 OMPI_COMM_WORLD_LOCAL_RANK=1 "
           "OMPI_COMM_WORLD_LOCAL_SIZE=4 PMIX_RANK=3 SLURM_PROCID=0",
-          { JOB_LAUNCHER_MPIRUN, true, 3, 8, 1, 4 } },
+          { JOB_LAUNCHER_MPIRUN, true, 3, 8, 1, 4, false } },
         { "PMIX_RANK=5 SLURM_PROCID=5 SLURM_STEP_NUM_TASKS=6 SLURM_LOCALID=2 "
           "SLURM_STEP_TASKS_PER_NODE=3(x2)",
-          { JOB_LAUNCHER_SLURM, true, 5, 6, 2, 3 } },
-        { "SLURM_PROCID=0 SLURM_LOCALID=0", { JOB_LAUNCHER_SLURM, false, 0, -1, 0, -1 } },
+          { JOB_LAUNCHER_SLURM, true, 5, 6, 2, 3, false } },
+        { "SLURM_PROCID=0 SLURM_LOCALID=0", { JOB_LAUNCHER_SLURM, false, 0, -1, 0, -1, false } },
         { "SLURM_PROCID=1 SLURM_LOCALID=1 SLURM_STEP_TASKS_PER_NODE=4,2",
-          { JOB_LAUNCHER_SLURM, false, 1, -1, 1, -1 } },
+          { JOB_LAUNCHER_SLURM, false, 1, -1, 1, -1, false } },
+        { "SLURM_PROCID=9 SLURM_LOCALID=1 SLURM_STEP_TASKS_PER_NODE=4(x2),3 SLURM_NODEID=2",
+          { JOB_LAUNCHER_SLURM, false, 9, -1, 1, 3, false } },
+        { "SLURM_PROCID=9 SLURM_LOCALID=1 SLURM_STEP_TASKS_PER_NODE=4(x2),3 SLURM_NODEID=1 "
+          "SLURM_GPUS_PER_TASK=1",
+          { JOB_LAUNCHER_SLURM, false, 9, -1, 1, 4, true } },
+        { "SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_GPU_BIND=verbose,single:1",
+          { JOB_LAUNCHER_SLURM, false, 0, -1, 0, -1, true } },
         { "FLUX_TASK_RANK=2 FLUX_JOB_SIZE=4 FLUX_TASK_LOCAL_ID=0",
-          { JOB_LAUNCHER_FLUX, false, 2, 4, 0, -1 } },
+          { JOB_LAUNCHER_FLUX, false, 2, 4, 0, -1, false } },
         { "PALS_RANKID=2 PALS_LOCAL_RANKID=1 PALS_LOCAL_SIZE=2",
-          { JOB_LAUNCHER_PALS, false, 2, -1, 1, 2 } },
+          { JOB_LAUNCHER_PALS, false, 2, -1, 1, 2, false } },
         { "PMI_RANK=1 PMI_SIZE=2 MPI_LOCALRANKID=1 MPI_LOCALNRANKS=2",
-          { JOB_LAUNCHER_HYDRA, false, 1, 2, 1, 2 } },
-        { "PMIX_RANK=7", { JOB_LAUNCHER_PMIX, true, 7, -1, -1, -1 } },
+          { JOB_LAUNCHER_HYDRA, false, 1, 2, 1, 2, false } },
+        { "PMIX_RANK=7", { JOB_LAUNCHER_PMIX, true, 7, -1, -1, -1, false } },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -152,6 +162,7 @@ static void places_by_launcher(void **state)
         assert_int_equal(place.size, cases[i].place.size);
         assert_int_equal(place.local_rank, cases[i].place.local_rank);
         assert_int_equal(place.local_size, cases[i].place.local_size);
+        assert_int_equal(place.own_mask, cases[i].place.own_mask);
         environment_clear(state);
         words_free(&variables);
     }

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 setup() {
     cd "$TROUPE_SOURCE/tests/data/topologies" || return
     unset CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER TROUPE_TOPOLOGY TROUPE_BIND TROUPE_GPU_MODE
-    unset TROUPE_GPUS_PER_RANK TROUPE_PLACED
+    unset TROUPE_GPUS_PER_RANK TROUPE_PLACED TROUPE_WORKERS
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 }
 
@@ -43,9 +43,12 @@ PYTHON
 
 @test "bad words are refused in one line with status 2" {
     local words
-    for words in "" "-n 0" "-n -1" "-n abc" "-n 1 --bind socket" "-n 1 --gpu-mode all" \
+    for words in "-n 0" "-n -1" "-n abc" "-n 1 --bind socket" "-n 1 --gpu-mode all" \
         "-n 1 --gpus-per-rank 0" "-n 1 --topo absent.xml" "-n 1 --topo ../masks.txt" \
-        "-n 1 --nothing" "-n 2 ./program" "-n 1 --topo domains.xml --gpus-per-rank 5"; do
+        "-n 1 --nothing" "-n 2 ./program" "-n 1 --topo domains.xml --gpus-per-rank 5" \
+        "--topo domains.xml --per-gpu 1 -n 2" "--topo no-gpu.xml --per-gpu 1" "--per-node 0" \
+        "-n 5 --per-node 2 --host a,b" "-n 1 --hostfile absent" "-n 1 --host a,,b" \
+        "-n 1 --host a --host b" "-n 1 --hostfile ../masks.txt"; do
         # shellcheck disable=SC2086
         run --separate-stderr troupe plan $words
         [ "$status" -eq 2 ]
@@ -55,6 +58,33 @@ PYTHON
     CUDA_VISIBLE_DEVICES=0,9 run --separate-stderr troupe plan --topo domains.xml -n 1
     [ "$status" -eq 2 ]
     [[ $stderr == *"entry 2 '9'"* ]]
+}
+
+@test "several hosts: ranks count on, slots fill in order" {
+    printf 'left slots=3\n# none here\nright slots=1\nlast\n' >"$BATS_TEST_TMPDIR/hosts"
+    run --separate-stderr troupe plan --topo domains.xml -n 6 --json \
+        --hostfile "$BATS_TEST_TMPDIR/hosts"
+    [ "$status" -eq 0 ]
+    python3 - "$output" <<'PYTHON'
+import json, sys
+nodes = json.loads(sys.argv[1])["nodes"]
+assert [node["name"] for node in nodes] == ["left", "right", "last"]
+assert [[rank["rank"] for rank in node["ranks"]] for node in nodes] == [[0, 1, 2], [3], [4, 5]]
+assert [rank["local_rank"] for rank in nodes[2]["ranks"]] == [0, 1]
+PYTHON
+    run troupe plan --topo domains.xml --host a,b --per-gpu 2
+    [[ $output == *"shared with rank 14"* ]]
+    printf 'left slots=3\nright slots=many\n' >"$BATS_TEST_TMPDIR/hosts"
+    run -2 --separate-stderr troupe plan --topo domains.xml --hostfile "$BATS_TEST_TMPDIR/hosts"
+    [[ $stderr == *"hosts:2: slots=many"* ]]
+}
+
+@test "without a number there is a rank for each GPU, else for each core" {
+    [ "$(troupe plan --topo domains.xml --json | grep -c '"local_rank"')" -eq 4 ]
+    [ "$(CUDA_VISIBLE_DEVICES=2,0 troupe plan --topo domains.xml --json | grep -c '"local_rank"')" \
+        -eq 2 ]
+    [ "$(troupe plan --topo no-gpu.xml --json | grep -c '"local_rank"')" -eq 16 ]
+    [ "$(TROUPE_WORKERS=3 troupe plan --topo domains.xml --json | grep -c '"local_rank"')" -eq 3 ]
 }
 
 @test "env prints lines that a shell takes" {
