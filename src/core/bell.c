@@ -8,12 +8,34 @@
 #define BELL_WAITED 1u
 #define BELL_STEP 2u
 #define BELL_SPIN_NS 20000u /* two context switches: a wait that ends within it costs no sleep */
+#define BELL_SPIN_LEAST 1000u
+#define BELL_SPIN_AGAIN 16u /* waits without a spin, then one with */
 #define BELL_SPIN_ROUND 64
 
-/* Spins while the word stays as seen; true when it changed. */
-static bool spin(struct bell *bell, uint32_t seen)
+/* How long the actor spins this time. On a core that it shares with whomever it waits for, spinning
+ * only keeps the other one off: each spin in vain halves the next, down to none, and now and then
+ * one is tried. */
+static uint64_t spin_choose(struct actor *actor)
 {
-    uint64_t until = clock_now() + BELL_SPIN_NS;
+    if (actor->spin_ns == 0 && ++actor->spins_left_out >= BELL_SPIN_AGAIN) {
+        actor->spins_left_out = 0;
+        actor->spin_ns = BELL_SPIN_NS;
+    }
+    return actor->spin_ns;
+}
+
+static void spin_learn(struct actor *actor, bool in_vain)
+{
+    if (!in_vain)
+        actor->spin_ns = BELL_SPIN_NS;
+    else
+        actor->spin_ns = actor->spin_ns > BELL_SPIN_LEAST ? actor->spin_ns / 2 : 0;
+}
+
+/* Spins while the word stays as seen; true when it changed. */
+static bool spin_for(struct bell *bell, uint32_t seen, uint64_t nanoseconds)
+{
+    uint64_t until = clock_now() + nanoseconds;
 
     do {
         for (int i = 0; i < BELL_SPIN_ROUND; i++) {
@@ -25,6 +47,16 @@ static bool spin(struct bell *bell, uint32_t seen)
         }
     } while (clock_now() < until);
     return false;
+}
+
+static bool spin(struct actor *actor, struct bell *bell, uint32_t seen)
+{
+    uint64_t nanoseconds = spin_choose(actor);
+    bool changed = nanoseconds > 0 && spin_for(bell, seen, nanoseconds);
+
+    if (nanoseconds > 0)
+        spin_learn(actor, !changed);
+    return changed;
 }
 
 /* Sets the bit and changes the count, so that a ringer that is about to clear the bit, because it
@@ -68,7 +100,7 @@ int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int ag
         result = attempt(actor, context);
         if (result != again || deadline == BELL_NO_WAIT || !in_time)
             break;
-        if (spin(bell, seen))
+        if (spin(actor, bell, seen))
             continue;
         result = sleep_once(actor, bell, deadline, again, attempt, context, &in_time);
         if (result != again)

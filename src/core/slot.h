@@ -98,6 +98,8 @@ struct actor {
     struct slot *slot;
     uint32_t number;
     uint32_t party;
+    uint32_t spin_ns; /* how long its next wait spins, see bell.c */
+    uint32_t spins_left_out;
     struct heap_warm warm[HEAP_CLASSES];
     struct actor_seen seen[ACTOR_SEEN];
 };
