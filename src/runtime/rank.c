@@ -14,6 +14,7 @@
 #include "core/target.h"
 #include "job/stdio.h"
 #include "object/process.h"
+#include "topo/attest.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -270,6 +271,7 @@ void rank_main(const struct start *start, int pipe)
 
     fabric_settings_apply();
     result = rank_world_make(start, WORLD_RANK, &report, &segment, &actor);
+    topo_place_attest(&start->place);
     if (result == TROUPE_OK && (result = rank_service_start()) != TROUPE_OK) {
         report.result = result;
         snprintf(report.sentence, sizeof report.sentence, "%s", troupe_last_error());

@@ -73,6 +73,7 @@ static int place_plain(int local_size, const struct topo_options *options, struc
 
     if (result != TROUPE_OK)
         return result;
+    place->here = true;
     text_append(&reason, "no GPU: the machine has none; ");
     if (options->bind == PLAN_BIND_NONE)
         text_append(&reason, "%s",
@@ -114,6 +115,7 @@ static int place_cpus(const struct topo_options *options, const struct plan *pla
     const struct plan_rank *rank = &plan->ranks[line];
 
     place->bind = plan->bound && ours;
+    place->here = plan->bound ? ours : options->topology == NULL;
     if (!plan->bound && options->topology == NULL)
         return node_here(&place->cpus, &place->numa);
     place->cpus = cpus_list(&rank->cpus);

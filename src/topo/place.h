@@ -33,6 +33,7 @@ struct topo_place {
     char *reason;
     char *note;        /* what is odd about the mask, for local rank 0 alone to say; or NULL */
     bool bind;         /* applying binds to cpus */
+    bool here;         /* cpus are this process's: not those of a topology file */
     char *identity;    /* the job and the local rank that it was made for */
     char *mask_before; /* what the two variables were: "=0,1", "" when unset; NULL when they stay */
     char *order_before;

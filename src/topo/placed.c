@@ -72,6 +72,7 @@ int placed_inherit(struct topo_place *place)
 {
     int result = node_here(&place->cpus, &place->numa);
 
+    place->here = true;
     if (result == TROUPE_OK)
         result = mask_inherited(place);
     if (result == TROUPE_OK)

@@ -181,8 +181,9 @@ static void expect_text(const char *got, const char *expected)
 
 static void written_check(const struct written *written)
 {
-    struct plan_options options = { written->ranks, written->per_rank, written->mode,
-                                    PLAN_BIND_CORE, NULL, 0 };
+    struct plan_options options = { written->ranks, written->per_rank,
+                                    written->mode,  PLAN_BIND_CORE,
+                                    NULL,           0 };
     struct mask_given given = { .value = written->given };
     struct machine machine;
     struct mask_pool pool;

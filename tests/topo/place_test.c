@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "topo/attest.h"
 #include "topo/place.h"
 
 static void environment_clear(void)
@@ -13,6 +14,8 @@ static void environment_clear(void)
         "TROUPE_TOPOLOGY",   "TROUPE_PLACED",        "TROUPE_PLACED_CPUS",
         "TROUPE_PLACED_GPU", "TROUPE_PLACED_REASON", "CUDA_VISIBLE_DEVICES",
         "CUDA_DEVICE_ORDER", "PMIX_NAMESPACE",       "OMPI_MCA_orte_bound_at_launch",
+        "SLURM_LOCALID",     "SLURM_CPU_BIND_TYPE",  "OMPI_COMM_WORLD_RANK",
+        "OMP_PROC_BIND",     "GOMP_CPU_AFFINITY",    "KMP_AFFINITY",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -285,6 +288,81 @@ static void unbinding_never_narrows(void **state)
     cpus_free(&after);
 }
 
+/* What MPI_Init or a library may do after the place was applied. */
+static void a_rank_that_was_moved_is_told(void **state)
+{
+    struct cpus all = { 0 }, one = { 0 };
+    struct topo_place place;
+
+    (void)state;
+    environment_clear();
+    assert_int_equal(cpus_of_process(0, &all), TROUPE_OK);
+    if (all.count < 2)
+        skip();
+    setenv("TROUPE_BIND", "core", 1);
+    assert_int_equal(topo_place_compute(0, 1, NULL, &place), TROUPE_OK);
+    assert_int_equal(topo_place_apply(&place), TROUPE_OK);
+    assert_int_equal(topo_place_attest(&place), TROUPE_OK);
+    assert_int_equal(cpus_add(&one, all.ids[0]), TROUPE_OK);
+    assert_int_equal(cpus_bind(&one), TROUPE_OK);
+    setenv("OMP_PROC_BIND", "close", 1);
+    assert_int_equal(topo_place_attest(&place), TROUPE_MISMATCH);
+    assert_non_null(strstr(troupe_last_error(), "OMP_PROC_BIND=close"));
+    unsetenv("OMP_PROC_BIND");
+    assert_int_equal(topo_place_attest(&place), TROUPE_MISMATCH);
+    assert_non_null(strstr(troupe_last_error(), "--bind-to none"));
+    assert_int_equal(cpus_bind(&all), TROUPE_OK);
+    topo_place_free(&place);
+    environment_clear();
+    cpus_free(&one);
+    cpus_free(&all);
+}
+
+/* srun --gpus-per-task: each rank has its own mask, and nobody knows the others'. */
+static void a_mask_of_its_own_is_kept(void **state)
+{
+    struct topo_options options;
+    struct topo_place place;
+
+    (void)state;
+    environment_clear();
+    setenv("TROUPE_TOPOLOGY", TOPO_DATA "/topologies/domains.xml", 1);
+    setenv("CUDA_VISIBLE_DEVICES", "2", 1);
+    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
+    setenv("TROUPE_BIND", "core", 1);
+    assert_int_equal(topo_options_read(&options), TROUPE_OK);
+    options.own_mask = true;
+    assert_int_equal(topo_place_compute(3, 4, &options, &place), TROUPE_OK);
+    assert_non_null(strstr(place.gpu, "000a:00:00.0"));
+    assert_null(place.cuda_visible_devices);
+    assert_false(place.bind);
+    assert_non_null(strstr(place.reason, "not shared"));
+    assert_non_null(strstr(place.reason, "a mask of its own"));
+    topo_place_free(&place);
+    environment_clear();
+}
+
+/* What srun bound a task to stays: nobody sees the other tasks' CPUs. */
+static void what_slurm_bound_stays(void **state)
+{
+    struct topo_place place;
+
+    (void)state;
+    environment_clear();
+    setenv("SLURM_LOCALID", "1", 1);
+    setenv("SLURM_CPU_BIND_TYPE", "mask_cpu:", 1);
+    setenv("TROUPE_BIND", "core", 1);
+    assert_int_equal(topo_place_compute(1, 2, NULL, &place), TROUPE_OK);
+    assert_false(place.bind);
+    assert_non_null(strstr(place.reason, "bound by the launcher"));
+    topo_place_free(&place);
+    setenv("SLURM_CPU_BIND_TYPE", "none", 1);
+    assert_int_equal(topo_place_compute(0, 1, NULL, &place), TROUPE_OK);
+    assert_true(place.bind);
+    topo_place_free(&place);
+    environment_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +378,9 @@ int main(void)
         cmocka_unit_test(a_later_mask_is_shared_out),
         cmocka_unit_test(a_keeper_gets_the_nodes_mask_back),
         cmocka_unit_test(unbinding_never_narrows),
+        cmocka_unit_test(a_rank_that_was_moved_is_told),
+        cmocka_unit_test(a_mask_of_its_own_is_kept),
+        cmocka_unit_test(what_slurm_bound_stays),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

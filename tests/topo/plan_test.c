@@ -181,7 +181,9 @@ static void pool_plans_hold(const struct machine *machine, const size_t *pool, s
 
     for (size_t ranks = 1; ranks <= RANKS_MOST; ranks++)
         for (size_t per_rank = 0; per_rank <= most; per_rank++) {
-            struct plan_options options = { ranks, per_rank, PLAN_ISOLATE, PLAN_BIND_CORE, NULL, 0 };
+            struct plan_options options = {
+                ranks, per_rank, PLAN_ISOLATE, PLAN_BIND_CORE, NULL, 0
+            };
 
             one_plan_holds(machine, pool, pool_count, &options);
             options.mode = PLAN_ORDERED;
