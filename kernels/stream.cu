@@ -45,27 +45,32 @@ extern "C" __global__ void __launch_bounds__(STREAM_BLOCK) stream_fill(double *t
 extern "C" __global__ void __launch_bounds__(STREAM_BLOCK)
     stream_copy(double *__restrict__ to, const double *__restrict__ from, uint64_t n)
 {
-    apply(to, n, [](double value) { return value; }, from);
+    apply(
+        to, n, [](double value) { return value; }, from);
 }
 
 extern "C" __global__ void __launch_bounds__(STREAM_BLOCK)
-    stream_scale(double *__restrict__ to, const double *__restrict__ from, double factor, uint64_t n)
+    stream_scale(double *__restrict__ to, const double *__restrict__ from, double factor,
+                 uint64_t n)
 {
-    apply(to, n, [=](double value) { return factor * value; }, from);
+    apply(
+        to, n, [=](double value) { return factor * value; }, from);
 }
 
 extern "C" __global__ void __launch_bounds__(STREAM_BLOCK)
     stream_add(double *__restrict__ to, const double *__restrict__ left,
                const double *__restrict__ right, uint64_t n)
 {
-    apply(to, n, [](double one, double other) { return one + other; }, left, right);
+    apply(
+        to, n, [](double one, double other) { return one + other; }, left, right);
 }
 
 extern "C" __global__ void __launch_bounds__(STREAM_BLOCK)
     stream_triad(double *__restrict__ to, const double *__restrict__ left,
                  const double *__restrict__ right, double factor, uint64_t n)
 {
-    apply(to, n, [=](double one, double other) { return one + factor * other; }, left, right);
+    apply(
+        to, n, [=](double one, double other) { return one + factor * other; }, left, right);
 }
 
 extern "C" __global__ void __launch_bounds__(STREAM_BLOCK)

@@ -1,9 +1,9 @@
 /* stream: four passes over three long arrays, the health check of a memory: copy, scale, add, triad.
  *
- * What always holds: an array starts as seed(i) = 1 + i % STREAM_SEEDS, a small whole number, and a round (copy
- * a to c, scale c to b, add a and b to c, triad b and c to a) multiplies a by STREAM_GROWTH. Up to
- * STREAM_ROUNDS_MAX rounds every value is a whole number below 2^53, so every operation is exact
- * and any device gives the same bits, with or without fused multiply-add.
+ * What always holds: an array starts as seed(i) = 1 + i % STREAM_SEEDS, a small whole number, and a
+ * round (copy a to c, scale c to b, add a and b to c, triad b and c to a) multiplies a by
+ * STREAM_GROWTH. Up to STREAM_ROUNDS_MAX rounds every value is a whole number below 2^53, so every
+ * operation is exact and any device gives the same bits, with or without fused multiply-add.
  *
  * Kernels in stream.cu carry the names below without _reference and take the same arguments, with
  * pointers to device memory; stream_check adds to *wrong. Launch them with any grid of blocks of

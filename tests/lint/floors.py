@@ -18,6 +18,7 @@ FLOORS = {
     "device": 3,
     "job": 3,
     "core": 4,
+    "compute": 4,
     "object": 5,
     "pool": 6,
     "runtime": 7,
@@ -69,7 +70,7 @@ def judge(path, room, quoted, name):
     if room == KERNELS:
         return f"{KERNELS} includes nothing of the library, and {name} is of it"
     if target == KERNELS:
-        return None if room in ("device", "launch") else f"only device and launch may include {name}"
+        return None if room == "compute" else f"only compute may include {name}"
     if target in ("base", "include") and room != "include":
         return None
     if FLOORS[target] < FLOORS[room]:
