@@ -12,6 +12,7 @@ static void text_print(const struct doctor *doctor)
 {
     for (size_t i = 0; i < doctor->facts_count; i++)
         printf("%-*s %s\n", NAME_WIDTH, doctor->facts[i].name, doctor->facts[i].value);
+    doctor_settings_print();
     for (size_t i = 0; i < doctor->findings_count; i++) {
         const struct doctor_finding *finding = &doctor->findings[i];
 
@@ -35,8 +36,9 @@ static void json_print(const struct doctor *doctor)
                                                   "topic", finding->topic, "what", finding->what,
                                                   "remedy", finding->remedy));
     }
-    json = json_pack("{s:i, s:b, s:o, s:o}", "schema", SCHEMA, "ok", !doctor_anything_wrong(doctor),
-                     "facts", facts, "findings", findings);
+    json = json_pack("{s:i, s:b, s:o, s:o, s:o}", "schema", SCHEMA, "ok",
+                     !doctor_anything_wrong(doctor), "facts", facts, "settings",
+                     doctor_settings_json(), "findings", findings);
     json_dumpf(json, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(json);

@@ -21,8 +21,6 @@ enum {
     SEGMENT_LEAST_MIB = 1024 /* an arena of a small job */
 };
 
-extern char **environ;
-
 /* ---- the lists -------------------------------------------------------------------------- */
 
 static char *formatted(struct doctor *doctor, const char *format, va_list arguments)
@@ -180,6 +178,29 @@ static void look_at_copying(struct doctor *doctor)
                        "processes may not read one another's memory (process_vm_readv)");
 }
 
+/* Slurm is installed, but this is no job of it. False when it is not installed. */
+static bool look_at_slurm(struct doctor *doctor)
+{
+    char program[] = "srun", list[] = "--mpi=list";
+    char *argv[] = { program, list, NULL };
+    struct text output = { 0 };
+    int status = doctor_output_of(argv, &output);
+
+    if (status == 127) {
+        text_free(&output);
+        return false;
+    }
+    doctor_fact(doctor, "scheduler", "Slurm is installed; this is no job of it");
+    if (status == 0 && output.data != NULL && strstr(output.data, "pmix") == NULL)
+        doctor_finding(doctor, false, "scheduler",
+                       "start ranks by mpirun or troupe run inside sbatch, or install Slurm's PMIx "
+                       "plugin",
+                       "srun has no PMIx: srun --mpi=list does not name it, so srun cannot start "
+                       "Open MPI's ranks");
+    text_free(&output);
+    return true;
+}
+
 static void look_at_scheduler(struct doctor *doctor)
 {
     static const char *const schedulers[][2] = {
@@ -197,16 +218,8 @@ static void look_at_scheduler(struct doctor *doctor)
             return;
         }
     }
-    doctor_fact(doctor, "scheduler", "none: this is no job of one");
-}
-
-/* Every setting of ours and of Open MPI's that the environment carries. */
-static void look_at_settings(struct doctor *doctor)
-{
-    for (char **variable = environ; *variable != NULL; variable++)
-        if (strncmp(*variable, "TROUPE_", strlen("TROUPE_")) == 0 ||
-            strncmp(*variable, "OMPI_MCA_", strlen("OMPI_MCA_")) == 0)
-            doctor_fact(doctor, "setting", "%s (environment)", *variable);
+    if (!look_at_slurm(doctor))
+        doctor_fact(doctor, "scheduler", "none: this is no job of one");
 }
 
 void doctor_look(struct doctor *doctor)
@@ -219,5 +232,5 @@ void doctor_look(struct doctor *doctor)
     doctor_look_at_mpi(doctor);
     doctor_look_at_gpus(doctor);
     look_at_scheduler(doctor);
-    look_at_settings(doctor);
+    doctor_look_at_settings(doctor);
 }

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
+#include "base/settings.h"
 #include "base/text.h"
 
 struct doctor_fact {
@@ -44,5 +47,20 @@ void doctor_free(struct doctor *doctor);
 /* The parts of doctor_look that fill a file of their own. */
 void doctor_look_at_mpi(struct doctor *doctor);
 void doctor_look_at_gpus(struct doctor *doctor);
+void doctor_look_at_driver(struct doctor *doctor, size_t gpus);
+void doctor_look_at_mps(struct doctor *doctor, size_t gpus);
+void doctor_look_at_settings(struct doctor *doctor);
+
+/* "environment", "default", or "Troupe" where Troupe sets it for Open MPI. */
+const char *doctor_setting_origin(const struct settings_row *row);
+
+/* The table of settings, as lines and as an array. */
+void doctor_settings_print(void);
+json_t *doctor_settings_json(void);
+
+/* Runs a program of the system and appends what it prints; its complaints are left out.
+ *
+ * Returns     its status; 127 when it is not there; -1 when it could not be run */
+int doctor_output_of(char *const *argv, struct text *output);
 
 #endif

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "doctor.h"
-#include "nvml/nvml.h"
 #include "topo/mask.h"
 #include "topo/place.h"
 #include "troupe/troupe.h"
@@ -36,18 +35,6 @@ static void look_at_list(struct doctor *doctor, const struct machine *machine)
                        "the firmware leaves numa_node at -1; a BIOS update or setting may mend it",
                        "of %zu GPUs it is not known where they sit: every core counts as near",
                        lost);
-}
-
-static void look_at_driver(struct doctor *doctor, const struct machine *machine)
-{
-    char version[VERSION_SIZE];
-
-    if (nvml_driver_version(version, sizeof version))
-        doctor_fact(doctor, "driver", "NVIDIA %s", version);
-    else if (machine->gpus_count > 0)
-        doctor_finding(doctor, true, "driver",
-                       "install NVIDIA's driver, or start the container with --gpus all",
-                       "an NVIDIA GPU is there, but its driver is not loaded or not visible");
 }
 
 static void look_at_mask(struct doctor *doctor, const struct machine *machine)
@@ -93,7 +80,8 @@ void doctor_look_at_gpus(struct doctor *doctor)
         doctor_fact(doctor, "gpu", "none: ranks compute on CPUs");
     look_at_list(doctor, &machine);
     if (options.topology == NULL)
-        look_at_driver(doctor, &machine);
+        doctor_look_at_driver(doctor, machine.gpus_count);
+    doctor_look_at_mps(doctor, machine.gpus_count);
     look_at_mask(doctor, &machine);
     machine_free(&machine);
 }

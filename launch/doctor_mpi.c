@@ -14,9 +14,7 @@ enum { OUTPUT_PIECE = 4096, MAJOR_WITHOUT_FAULT = 5 };
 
 extern char **environ;
 
-/* Reads what a program prints, with its complaints left out. Returns its status, 127 when it is
- * not there, and -1 when it could not be run. */
-static int output_of(char *const *argv, struct text *output)
+int doctor_output_of(char *const *argv, struct text *output)
 {
     posix_spawn_file_actions_t actions;
     char piece[OUTPUT_PIECE];
@@ -102,7 +100,7 @@ static void look_at_components(struct doctor *doctor, int major)
     struct text info = { 0 };
     bool rdma = false;
 
-    if (output_of(argv, &info) == 0 && info.data != NULL)
+    if (doctor_output_of(argv, &info) == 0 && info.data != NULL)
         for (size_t i = 0; i < sizeof frameworks / sizeof *frameworks; i++) {
             struct text names = { 0 };
 
@@ -119,7 +117,7 @@ void doctor_look_at_mpi(struct doctor *doctor)
     char program[] = "mpirun", version[] = "--version";
     char *argv[] = { program, version, NULL };
     struct text output = { 0 };
-    int status = output_of(argv, &output), major = 0;
+    int status = doctor_output_of(argv, &output), major = 0;
 
     if (output.data != NULL)
         output.data[strcspn(output.data, "\n")] = '\0';

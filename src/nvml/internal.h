@@ -14,6 +14,9 @@ bool nvml_proc_has_instances(const char *root, int minor);
 /* Asks the management library. TROUPE_NOT_FOUND: it is not here, or refuses; devices is empty. */
 int nvml_library_list(struct nvml_devices *devices);
 
+/* The newest CUDA that the driver runs; false where the library is not here, or refuses. */
+bool nvml_library_cuda_version(int *version);
+
 /* Appends an empty device; NULL when memory ran out. */
 struct nvml_device *nvml_devices_append(struct nvml_devices *devices);
 

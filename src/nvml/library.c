@@ -36,6 +36,8 @@ struct nvml_calls {
     int (*mig_mode)(nvml_handle device, unsigned *current, unsigned *pending);
     int (*mig_count)(nvml_handle device, unsigned *count);
     int (*mig_handle)(nvml_handle device, unsigned index, nvml_handle *instance);
+    int (*compute_mode)(nvml_handle device, int *mode);
+    int (*cuda_version)(int *version);
 };
 
 /* A call that may be missing in an old driver leaves NULL; the first five are needed. */
@@ -56,6 +58,8 @@ static bool calls_find(void *library, struct nvml_calls *calls)
         { "nvmlDeviceGetMigMode", &calls->mig_mode },
         { "nvmlDeviceGetMaxMigDeviceCount", &calls->mig_count },
         { "nvmlDeviceGetMigDeviceHandleByIndex", &calls->mig_handle },
+        { "nvmlDeviceGetComputeMode", &calls->compute_mode },
+        { "nvmlSystemGetCudaDriverVersion_v2", &calls->cuda_version },
     };
 
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -91,10 +95,12 @@ static void instances_ask(const struct nvml_calls *calls, nvml_handle handle,
     nvml_handle instance;
 
     if (calls->mig_mode == NULL || calls->mig_count == NULL || calls->mig_handle == NULL ||
-        calls->mig_mode(handle, &current, &pending) != NVML_SUCCESS ||
-        current != NVML_DEVICE_MIG_ENABLE)
+        calls->mig_mode(handle, &current, &pending) != NVML_SUCCESS)
         return;
-    device->mig = true;
+    device->mig = current == NVML_DEVICE_MIG_ENABLE;
+    device->mig_pending = pending != current;
+    if (!device->mig)
+        return;
     if (calls->mig_count(handle, &most) != NVML_SUCCESS || most == 0)
         return;
     device->instances = calloc(most, sizeof *device->instances);
@@ -115,6 +121,7 @@ static int device_ask(const struct nvml_calls *calls, unsigned index, struct nvm
     struct nvml_pci pci = { 0 };
     nvml_handle handle;
     unsigned minor;
+    int mode;
 
     if (calls->handle(index, &handle) != NVML_SUCCESS || calls->pci(handle, &pci) != NVML_SUCCESS)
         return TROUPE_OK; /* not permitted: CUDA does not see it either */
@@ -128,6 +135,8 @@ static int device_ask(const struct nvml_calls *calls, unsigned index, struct nvm
     device->name = name_ask(calls, handle);
     if (calls->minor != NULL && calls->minor(handle, &minor) == NVML_SUCCESS)
         device->minor = (int)minor;
+    if (calls->compute_mode != NULL && calls->compute_mode(handle, &mode) == NVML_SUCCESS)
+        device->compute = (enum nvml_compute)mode;
     instances_ask(calls, handle, device);
     return TROUPE_OK;
 }
@@ -144,18 +153,48 @@ static int all_ask(const struct nvml_calls *calls, struct nvml_devices *devices)
     return result;
 }
 
-int nvml_library_list(struct nvml_devices *devices)
+/* Opens the library and initialises it. Returns its handle, for library_close; NULL when it is not
+ * here or refuses. */
+static void *library_open(struct nvml_calls *calls)
 {
     void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+
+    if (library == NULL)
+        return NULL;
+    if (calls_find(library, calls) && calls->init() == NVML_SUCCESS)
+        return library;
+    dlclose(library);
+    return NULL;
+}
+
+static void library_close(const struct nvml_calls *calls, void *library)
+{
+    calls->shutdown();
+    dlclose(library);
+}
+
+int nvml_library_list(struct nvml_devices *devices)
+{
     struct nvml_calls calls = { 0 };
-    int result = TROUPE_NOT_FOUND;
+    void *library = library_open(&calls);
+    int result;
 
     if (library == NULL)
         return TROUPE_NOT_FOUND;
-    if (calls_find(library, &calls) && calls.init() == NVML_SUCCESS) {
-        result = all_ask(&calls, devices);
-        calls.shutdown();
-    }
-    dlclose(library);
+    result = all_ask(&calls, devices);
+    library_close(&calls, library);
     return result;
+}
+
+bool nvml_library_cuda_version(int *version)
+{
+    struct nvml_calls calls = { 0 };
+    void *library = library_open(&calls);
+    bool told;
+
+    if (library == NULL)
+        return false;
+    told = calls.cuda_version != NULL && calls.cuda_version(version) == NVML_SUCCESS;
+    library_close(&calls, library);
+    return told;
 }

@@ -50,6 +50,13 @@ int nvml_devices_list(struct nvml_devices *devices)
     return result;
 }
 
+int nvml_devices_ask(struct nvml_devices *devices)
+{
+    int result = nvml_library_list(devices);
+
+    return result == TROUPE_NOT_FOUND ? TROUPE_OK : result;
+}
+
 void nvml_devices_free(struct nvml_devices *devices)
 {
     for (size_t i = 0; i < devices->count; i++) {
@@ -80,4 +87,9 @@ const struct nvml_device *nvml_devices_find(const struct nvml_devices *devices, 
 bool nvml_driver_version(char *version, size_t size)
 {
     return nvml_proc_driver_version("", version, size);
+}
+
+bool nvml_cuda_version(int *version)
+{
+    return nvml_library_cuda_version(version);
 }

@@ -15,12 +15,21 @@ struct nvml_instance {
     char *name;
 };
 
+/* The driver's compute mode, in its own numbers. */
+enum nvml_compute {
+    NVML_COMPUTE_SHARED = 0,
+    NVML_COMPUTE_PROHIBITED = 2,
+    NVML_COMPUTE_EXCLUSIVE = 3 /* one process at a time */
+};
+
 struct nvml_device {
     unsigned domain, bus, device; /* PCI; GPUs are function 0 */
     char *uuid;                   /* "GPU-…", or NULL when the driver does not tell */
     char *name;                   /* or NULL */
     int minor;                    /* of /dev/nvidia<minor>, or -1 */
     bool mig;                     /* MIG mode is on: only its instances can compute */
+    bool mig_pending;             /* and will be otherwise after the next reset (library only) */
+    enum nvml_compute compute;    /* who may use it (library only) */
     struct nvml_instance *instances;
     size_t instances_count;
 };
@@ -37,6 +46,9 @@ struct nvml_devices {
  *             TROUPE_NO_MEMORY */
 int nvml_devices_list(struct nvml_devices *devices);
 
+/* The same, but always by the library, which takes tens of milliseconds and tells more. */
+int nvml_devices_ask(struct nvml_devices *devices);
+
 void nvml_devices_free(struct nvml_devices *devices);
 
 /* The device at a PCI address, or NULL. */
@@ -45,5 +57,8 @@ const struct nvml_device *nvml_devices_find(const struct nvml_devices *devices, 
 
 /* The driver's version, "550.54.15", into version[size]; false where there is no driver. */
 bool nvml_driver_version(char *version, size_t size);
+
+/* The newest CUDA that the driver runs, 12040 for 12.4; false where there is no library. */
+bool nvml_cuda_version(int *version);
 
 #endif

@@ -2,9 +2,10 @@
  * two instances of seven possible. Built as libnvidia-ml.so.1, so that it is found as the real one
  * would be. Declared as the driver's header declares it, shortened to what is asked. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { SUCCESS = 0, INVALID = 2, NOT_FOUND = 6, DEVICES = 2, INSTANCES_MOST = 7 };
+enum { SUCCESS = 0, INVALID = 2, NOT_FOUND = 6, DEVICES = 2, INSTANCES_MOST = 7, EXCLUSIVE = 3 };
 
 struct pci {
     char bus_id_legacy[16];
@@ -25,6 +26,8 @@ int nvmlDeviceGetName(void *device, char *name, unsigned size);
 int nvmlDeviceGetMinorNumber(void *device, unsigned *minor);
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending);
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count);
+int nvmlDeviceGetComputeMode(void *device, int *mode);
+int nvmlSystemGetCudaDriverVersion_v2(int *version);
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **instance);
 
 int nvmlInit_v2(void)
@@ -82,6 +85,21 @@ int nvmlDeviceGetMinorNumber(void *device, unsigned *minor)
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending)
 {
     *current = *pending = device == &handles[1];
+    if (device == &handles[0] && getenv("FAKE_NVML_MIG_PENDING") != NULL)
+        *pending = 1;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeMode(void *device, int *mode)
+{
+    *mode = device == &handles[0] ? EXCLUSIVE : 0;
+    return SUCCESS;
+}
+
+/* CUDA 12.4 */
+int nvmlSystemGetCudaDriverVersion_v2(int *version)
+{
+    *version = 12040;
     return SUCCESS;
 }
 

@@ -1,6 +1,8 @@
 /* What the driver says, from its files (tests/data/driver) and from its library (fake_nvml.c). */
 #include "topo_test.h"
 
+#include <stdlib.h>
+
 #include "nvml/internal.h"
 
 static const char root[] = TOPO_DATA "/driver";
@@ -78,6 +80,25 @@ static void the_library_tells_instances_too(void **state)
     nvml_devices_free(&devices);
 }
 
+static void the_library_tells_modes_and_the_cuda_it_runs(void **state)
+{
+    struct nvml_devices devices = { 0 };
+    int version = 0;
+
+    (void)state;
+    assert_true(nvml_cuda_version(&version));
+    assert_int_equal(version, 12040);
+    setenv("FAKE_NVML_MIG_PENDING", "1", 1);
+    assert_int_equal(nvml_devices_ask(&devices), TROUPE_OK);
+    assert_int_equal(devices.count, 2);
+    assert_true(devices.items[0].mig_pending);
+    assert_false(devices.items[0].mig);
+    assert_int_equal(devices.items[0].compute, NVML_COMPUTE_EXCLUSIVE);
+    assert_false(devices.items[1].mig_pending);
+    assert_int_equal(devices.items[1].compute, NVML_COMPUTE_SHARED);
+    nvml_devices_free(&devices);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +107,7 @@ int main(void)
         cmocka_unit_test(files_tell_of_instances_and_version),
         cmocka_unit_test(no_driver_is_no_device_and_no_error),
         cmocka_unit_test(the_library_tells_instances_too),
+        cmocka_unit_test(the_library_tells_modes_and_the_cuda_it_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,15 @@ same() {
 }
 
 
+# mpirun_apart WORD…: $output is what the ranks print under a plain mpirun, one after the other, for
+# their lines mix on its standard output.
+mpirun_apart() {
+    mpirun --output-filename "$BATS_TEST_TMPDIR/apart" --oversubscribe "$@" >/dev/null
+    output=$(cat "$BATS_TEST_TMPDIR"/apart/*/rank.*/stdout)
+}
+
 @test "mpirun -n 4 troupe wrap env" {
-    TROUPE_TOPOLOGY=domains.xml run --separate-stderr mpirun --oversubscribe -n 4 troupe wrap env
-    [ "$status" -eq 0 ]
+    TROUPE_TOPOLOGY=domains.xml mpirun_apart -n 4 troupe wrap env
     output=$(grep ^CUDA_VISIBLE_DEVICES= <<<"$output")
     same CUDA_VISIBLE_DEVICES={0,1,2,3}
 }
@@ -123,9 +129,8 @@ PYTHON
         troupe run -n 4 --torch python3 "$BATS_TEST_TMPDIR/torch.py"
     [ "$status" -eq 0 ]
     same "met 4" "0 0 4 3" "1 1 4 2" "2 2 4 1" "3 3 4 0"
-    TROUPE_TOPOLOGY=domains.xml run --separate-stderr mpirun --oversubscribe -n 2 \
+    TROUPE_TOPOLOGY=domains.xml mpirun_apart -n 2 \
         troupe wrap --torch python3 "$BATS_TEST_TMPDIR/torch.py"
-    [ "$status" -eq 0 ]
     same "met 2" "0 0 2 0" "1 1 2 2"
 }
 
@@ -156,8 +161,7 @@ PYTHON
 
 @test "a program linked with libtroupe has its mask before MPI_Init, without the shim" {
     export TROUPE_TOPOLOGY=domains.xml CUDA_VISIBLE_DEVICES=1,0
-    LD_PRELOAD=$witness run --separate-stderr mpirun --oversubscribe -n 2 "$example"
-    [ "$status" -eq 0 ]
+    mpirun_apart -x LD_PRELOAD="$witness" -n 2 "$example"
     output=$(grep ^MPI_Init <<<"$output" | sed 's/ cpus=.*//')
     same "MPI_Init of 0: CUDA_VISIBLE_DEVICES=1 order=PCI_BUS_ID" \
         "MPI_Init of 1: CUDA_VISIBLE_DEVICES=0 order=PCI_BUS_ID"
