@@ -140,8 +140,9 @@ static void test_rank_that_is_gone(void **state)
     troupe_process process = { 77 };
 
     (void)state;
-    assert_int_equal(troupe_process_start(return_code, &(int){ 0 }, sizeof(int), &options, &process),
-                     TROUPE_NO_RANK);
+    assert_int_equal(
+        troupe_process_start(return_code, &(int){ 0 }, sizeof(int), &options, &process),
+        TROUPE_NO_RANK);
     assert_int_equal(process.id, 77);
     assert_string_equal(troupe_last_error(), "rank 1 has ended; choose another");
 }

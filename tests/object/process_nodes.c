@@ -334,9 +334,9 @@ static void test_messages_of_any_size(void **state)
         size_t size = 1;
 
         assert_int_equal(troupe_queue_put(queues[0], data, sizes[i], TROUPE_FOREVER), TROUPE_OK);
-        assert_int_equal(troupe_queue_get(queues[1], back, sizes[SIZES - 1], &size,
-                                          HARNESS_LIMIT_MS),
-                         TROUPE_OK);
+        assert_int_equal(
+            troupe_queue_get(queues[1], back, sizes[SIZES - 1], &size, HARNESS_LIMIT_MS),
+            TROUPE_OK);
         assert_int_equal(size, sizes[i]);
         assert_true(bytes_are_whole(back, size));
         harness_done(echo, 0);
@@ -432,8 +432,8 @@ static void test_exactly_once_in_order(void **state)
         struct stream stream = { drain.queue, side };
 
         producers[side] = harness_start_on(side * last_rank(), produce, &stream, sizeof stream);
-        consumers[side] = harness_start_on(side * (last_rank() - 2) + 1, consume, &drain,
-                                           sizeof drain);
+        consumers[side] =
+            harness_start_on(side * (last_rank() - 2) + 1, consume, &drain, sizeof drain);
     }
     for (int i = 0; i < SIDES * EACH; i++) {
         assert_int_equal(troupe_queue_get(drain.seen, &item, sizeof item, NULL, HARNESS_LIMIT_MS),
@@ -457,7 +457,8 @@ static void round_trips(void)
 }
 
 /* Killed in a get of a queue on another node: the next message is not its any more. The round trips
- * give its request and the message the time to meet; without it less is proved, and nothing fails. */
+ * give its request and the message the time to meet; without it less is proved, and nothing
+ * fails. */
 static void test_killed_in_a_get_elsewhere(void **state)
 {
     struct gate gate = { harness_queue(), harness_queue() };

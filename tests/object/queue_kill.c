@@ -1,9 +1,10 @@
-/* Processes killed at random moments in the middle of queue operations: the queue stays usable, what
- * was acknowledged comes out once, and no memory is lost.
+/* Processes killed at random moments in the middle of queue operations: the queue stays usable,
+ * what was acknowledged comes out once, and no memory is lost.
  *
- * A producer writes down each put that returned, a consumer each message that it got, in a file that
- * all map and that survives them. A consumer that is killed between its get and its note has taken
- * at most one message with it; nothing else may be missing, and nothing may come twice. */
+ * A producer writes down each put that returned, a consumer each message that it got, in a file
+ * that all map and that survives them. A consumer that is killed between its get and its note
+ * has taken at most one message with it; nothing else may be missing, and nothing may come
+ * twice. */
 #include "world/harness.h"
 
 #include "core/heap.h"
@@ -170,8 +171,7 @@ static void kill_some(int whom)
     consumer = harness_start_on(1, consume, &part, sizeof part);
     for (part.number = 0; part.number < KILLS; part.number++) {
         bool of_consumer = whom == 1 || (whom == 2 && part.number % 2 == 1);
-        troupe_process victim =
-            harness_spawn(of_consumer ? consume : produce, &part, sizeof part);
+        troupe_process victim = harness_spawn(of_consumer ? consume : produce, &part, sizeof part);
 
         kill_at_work(ledger, part.number, victim, &random);
         killed_consumers += of_consumer;

@@ -60,7 +60,8 @@ static void *watchdog(void *unused)
     DIR *folder;
 
     sleep(limit_s);
-    fprintf(stderr, "watchdog: not finished after %u s; the parent is %d\n", limit_s, (int)getpid());
+    fprintf(stderr, "watchdog: not finished after %u s; the parent is %d\n", limit_s,
+            (int)getpid());
     folder = opendir("/proc");
     while (folder != NULL && (entry = readdir(folder)) != NULL)
         if (atoi(entry->d_name) > 0)
