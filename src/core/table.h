@@ -18,18 +18,19 @@
 enum object_kind { OBJECT_NONE = 0, OBJECT_PROCESS = 1, OBJECT_QUEUE = 2, OBJECT_DICT = 3 };
 
 #define RECORD_BYTES 1024
-#define RECORD_ROOM (RECORD_BYTES - 64)
+#define RECORD_ROOM (RECORD_BYTES - 2 * ARENA_LINE)
 
 /* handle: kind (4) | node (16) | generation (20) | index + 1 (24). */
 struct record {
+    /* A line that everybody reads, and only its making and its end write. */
     _Atomic uint64_t handle;     /* 0 while free */
     _Atomic uint64_t generation; /* of the next handle */
     _Atomic uint64_t next;       /* free list, or chain of foreign records: offset */
-    struct lock lock;            /* the object's; guards what its file says */
-    struct bell bell;            /* what waiters of the object sleep on */
-    struct bell room;            /* a second one, for those who wait for the opposite */
-    uint64_t unused[2];
-    _Alignas(8) unsigned char body[RECORD_ROOM]; /* the object's, by kind */
+    /* A line that every operation writes. */
+    _Alignas(ARENA_LINE) struct lock lock; /* the object's; guards what its file says */
+    struct bell bell;                      /* what waiters of the object sleep on */
+    struct bell room;                      /* a second one, for those who wait for the opposite */
+    _Alignas(ARENA_LINE) unsigned char body[RECORD_ROOM]; /* the object's, by kind */
 };
 _Static_assert(sizeof(struct record) == RECORD_BYTES, "records pack");
 
@@ -49,8 +50,9 @@ int table_format(struct actor *actor, int node);
 /* The number of the node whose table this is. */
 int table_node(const struct arena *arena);
 
-/* Takes a free record and locks it; its body is zero. The caller fills it and calls table_publish,
- * or table_drop. Until then no handle leads to it, and the caller's death gives it back. */
+/* Finds a free record; its body is zero. The caller fills it and calls table_publish, or table_drop;
+ * until then the table is locked, no handle leads to the record, and the caller's death gives it
+ * back. The caller has no open transaction before, and allocates what belongs to the record after. */
 int table_reserve(struct actor *actor, struct record **record);
 
 /* Makes the record live under a new handle of this node, or, when foreign is not 0, under that
