@@ -50,9 +50,10 @@ int table_format(struct actor *actor, int node);
 /* The number of the node whose table this is. */
 int table_node(const struct arena *arena);
 
-/* Finds a free record; its body is zero. The caller fills it and calls table_publish, or table_drop;
- * until then the table is locked, no handle leads to the record, and the caller's death gives it
- * back. The caller has no open transaction before, and allocates what belongs to the record after. */
+/* Finds a free record; its body is zero. The caller fills it and calls table_publish, or
+ * table_drop; until then the table is locked, no handle leads to the record, and the caller's
+ * death gives it back. The caller has no open transaction before, and allocates what belongs to
+ * the record after. */
 int table_reserve(struct actor *actor, struct record **record);
 
 /* Makes the record live under a new handle of this node, or, when foreign is not 0, under that
