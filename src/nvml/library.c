@@ -14,6 +14,10 @@
 #define NVML_UUID_SIZE 96
 #define NVML_NAME_SIZE 96
 #define NVML_DEVICE_MIG_ENABLE 1
+#define NVML_TEMPERATURE_GPU 0
+#define NVML_ECC_CORRECTED 0
+#define NVML_ECC_UNCORRECTED 1
+#define NVML_ECC_VOLATILE 0
 
 typedef void *nvml_handle;
 
@@ -38,6 +42,9 @@ struct nvml_calls {
     int (*mig_handle)(nvml_handle device, unsigned index, nvml_handle *instance);
     int (*compute_mode)(nvml_handle device, int *mode);
     int (*cuda_version)(int *version);
+    int (*handle_by_pci)(const char *pci, nvml_handle *device);
+    int (*temperature)(nvml_handle device, int sensor, unsigned *celsius);
+    int (*ecc)(nvml_handle device, int kind, int counter, unsigned long long *errors);
 };
 
 /* A call that may be missing in an old driver leaves NULL; the first five are needed. */
@@ -60,6 +67,9 @@ static bool calls_find(void *library, struct nvml_calls *calls)
         { "nvmlDeviceGetMigDeviceHandleByIndex", &calls->mig_handle },
         { "nvmlDeviceGetComputeMode", &calls->compute_mode },
         { "nvmlSystemGetCudaDriverVersion_v2", &calls->cuda_version },
+        { "nvmlDeviceGetHandleByPciBusId_v2", &calls->handle_by_pci },
+        { "nvmlDeviceGetTemperature", &calls->temperature },
+        { "nvmlDeviceGetTotalEccErrors", &calls->ecc },
     };
 
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -197,4 +207,36 @@ bool nvml_library_cuda_version(int *version)
     told = calls.cuda_version != NULL && calls.cuda_version(version) == NVML_SUCCESS;
     library_close(&calls, library);
     return told;
+}
+
+static void health_ask(const struct nvml_calls *calls, nvml_handle device,
+                       struct nvml_health *health)
+{
+    unsigned long long corrected = 0, uncorrected = 0;
+    unsigned celsius = 0;
+
+    health->has_temperature =
+        calls->temperature != NULL &&
+        calls->temperature(device, NVML_TEMPERATURE_GPU, &celsius) == NVML_SUCCESS;
+    health->has_ecc =
+        calls->ecc != NULL &&
+        calls->ecc(device, NVML_ECC_CORRECTED, NVML_ECC_VOLATILE, &corrected) == NVML_SUCCESS &&
+        calls->ecc(device, NVML_ECC_UNCORRECTED, NVML_ECC_VOLATILE, &uncorrected) == NVML_SUCCESS;
+    health->temperature_c = (int)celsius;
+    health->ecc_corrected = corrected;
+    health->ecc_uncorrected = uncorrected;
+}
+
+void nvml_health_get(const char *pci, struct nvml_health *health)
+{
+    struct nvml_calls calls = { 0 };
+    void *library = library_open(&calls);
+    nvml_handle device;
+
+    *health = (struct nvml_health){ 0 };
+    if (library == NULL)
+        return;
+    if (calls.handle_by_pci != NULL && calls.handle_by_pci(pci, &device) == NVML_SUCCESS)
+        health_ask(&calls, device, health);
+    library_close(&calls, library);
 }

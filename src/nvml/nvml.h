@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct nvml_instance {
     char *uuid; /* "MIG-…" */
@@ -54,6 +55,19 @@ void nvml_devices_free(struct nvml_devices *devices);
 /* The device at a PCI address, or NULL. */
 const struct nvml_device *nvml_devices_find(const struct nvml_devices *devices, unsigned domain,
                                             unsigned bus, unsigned device);
+
+/* How a device is, as far as the driver tells. */
+struct nvml_health {
+    bool has_temperature, has_ecc;
+    int temperature_c;
+    uint64_t ecc_corrected, ecc_uncorrected; /* errors of memory since the driver was loaded */
+};
+
+/* Asks the management library for the health of a device.
+ *
+ * pci         "0000:1b:00.0"
+ * health      what is not told is false; nothing is where there is no library */
+void nvml_health_get(const char *pci, struct nvml_health *health);
 
 /* The driver's version, "550.54.15", into version[size]; false where there is no driver. */
 bool nvml_driver_version(char *version, size_t size);

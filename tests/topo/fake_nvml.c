@@ -30,6 +30,10 @@ int nvmlDeviceGetComputeMode(void *device, int *mode);
 int nvmlSystemGetCudaDriverVersion_v2(int *version);
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **instance);
 
+int nvmlDeviceGetHandleByPciBusId_v2(const char *pci, void **device);
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius);
+int nvmlDeviceGetTotalEccErrors(void *device, int kind, int counter, unsigned long long *errors);
+
 int nvmlInit_v2(void)
 {
     return SUCCESS;
@@ -114,5 +118,32 @@ int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **ins
     if (device != &handles[1] || (index != 0 && index != 4))
         return NOT_FOUND;
     *instance = &handles[DEVICES + index];
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByPciBusId_v2(const char *pci, void **device)
+{
+    for (unsigned i = 0; i < DEVICES; i++)
+        if (strcmp(pci, i == 0 ? "0000:17:00.0" : "0001:ca:00.0") == 0) {
+            *device = &handles[i];
+            return SUCCESS;
+        }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius)
+{
+    if (sensor != 0)
+        return INVALID;
+    *celsius = device == &handles[0] ? 41 : 55;
+    return SUCCESS;
+}
+
+/* The second device has no error correction. */
+int nvmlDeviceGetTotalEccErrors(void *device, int kind, int counter, unsigned long long *errors)
+{
+    if (device != &handles[0] || counter != 0)
+        return INVALID;
+    *errors = kind == 0 ? 3 : 1;
     return SUCCESS;
 }

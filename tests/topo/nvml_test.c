@@ -99,6 +99,23 @@ static void the_library_tells_modes_and_the_cuda_it_runs(void **state)
     nvml_devices_free(&devices);
 }
 
+static void the_library_tells_health(void **state)
+{
+    struct nvml_health health;
+
+    (void)state;
+    nvml_health_get("0000:17:00.0", &health);
+    assert_true(health.has_temperature && health.has_ecc);
+    assert_int_equal(health.temperature_c, 41);
+    assert_int_equal(health.ecc_corrected, 3);
+    assert_int_equal(health.ecc_uncorrected, 1);
+    nvml_health_get("0001:ca:00.0", &health);
+    assert_true(health.has_temperature && !health.has_ecc);
+    assert_int_equal(health.temperature_c, 55);
+    nvml_health_get("0000:99:00.0", &health);
+    assert_false(health.has_temperature || health.has_ecc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +124,7 @@ int main(void)
         cmocka_unit_test(files_tell_of_instances_and_version),
         cmocka_unit_test(no_driver_is_no_device_and_no_error),
         cmocka_unit_test(the_library_tells_instances_too),
+        cmocka_unit_test(the_library_tells_health),
         cmocka_unit_test(the_library_tells_modes_and_the_cuda_it_runs),
     };
 

@@ -1,0 +1,154 @@
+/* The parent's side: starts the ranks, joins what they told, finds who lags behind. */
+#include "probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ranks_start(const struct probe_task *task, troupe_process *processes)
+{
+    int result = TROUPE_OK;
+
+    for (int rank = 0; rank < troupe_world_size() && result == TROUPE_OK; rank++) {
+        const troupe_process_options options = {
+            .name = "probe", .method = TROUPE_METHOD_RANK, .where = TROUPE_ON_RANK, .place = rank
+        };
+
+        result = troupe_process_start(probe_rank, task, sizeof *task, &options, &processes[rank]);
+    }
+    return result;
+}
+
+/* Waits for a rank's process, and says in its row when it ended badly. */
+static int row_end(troupe_process process, struct probe_row *row)
+{
+    troupe_process_status status;
+    int result = troupe_process_join(process, TROUPE_FOREVER);
+
+    if (result == TROUPE_OK)
+        result = troupe_process_status_get(process, &status);
+    if (result != TROUPE_OK)
+        return result;
+    troupe_process_close(process);
+    if (status.state != TROUPE_STATE_DONE)
+        snprintf(row->error, sizeof row->error, "%s", status.reason);
+    else if (status.exit_code != EXIT_SUCCESS)
+        snprintf(row->error, sizeof row->error, "it ended with exit code %d", status.exit_code);
+    return TROUPE_OK;
+}
+
+static int row_presence(const struct probe_task *task, struct probe_row *row)
+{
+    int result = troupe_dict_get(task->presences, troupe_bytes_of(&row->rank, sizeof row->rank),
+                                 &row->presence, sizeof row->presence, NULL);
+
+    row->is_present = result == TROUPE_OK;
+    if (row->is_present && row->presence.error[0] != '\0')
+        memcpy(row->error, row->presence.error, sizeof row->error);
+    return result == TROUPE_NOT_FOUND ? TROUPE_OK : result;
+}
+
+static int figures_take(const struct probe_task *task, struct probe_row *rows)
+{
+    struct probe_figure figure;
+    int result;
+
+    while ((result = troupe_queue_get(task->figures, &figure, sizeof figure, NULL,
+                                      TROUPE_NO_WAIT)) == TROUPE_OK) {
+        struct probe_row *row = &rows[figure.rank];
+
+        row->is_measured = true;
+        row->figure = figure;
+        if (figure.wrong > 0)
+            snprintf(row->error, sizeof row->error, "%llu elements were wrong",
+                     (unsigned long long)figure.wrong);
+    }
+    return result == TROUPE_EMPTY ? TROUPE_OK : result;
+}
+
+static int rows_fill(const struct probe_task *task, const troupe_process *processes,
+                     struct probe_row *rows)
+{
+    int result = TROUPE_OK;
+
+    for (int rank = 0; rank < troupe_world_size() && result == TROUPE_OK; rank++) {
+        rows[rank] = (struct probe_row){ .rank = rank };
+        result = row_end(processes[rank], &rows[rank]);
+        if (result == TROUPE_OK)
+            result = row_presence(task, &rows[rank]);
+    }
+    return result == TROUPE_OK ? figures_take(task, rows) : result;
+}
+
+int probe_roll(double seconds, struct probe_row *rows)
+{
+    troupe_process *processes = calloc((size_t)troupe_world_size(), sizeof *processes);
+    struct probe_task task = { .seconds = seconds };
+    int result = processes != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
+
+    if (result == TROUPE_OK)
+        result = troupe_dict_create(NULL, &task.presences);
+    if (result == TROUPE_OK)
+        result = troupe_queue_create(NULL, &task.figures);
+    if (result == TROUPE_OK)
+        result = ranks_start(&task, processes);
+    if (result == TROUPE_OK)
+        result = rows_fill(&task, processes, rows);
+    free(processes);
+    return result;
+}
+
+/* ---- judging -------------------------------------------------------------------------------- */
+
+/* Rows may be compared when they were measured on the same kind of device. */
+static bool is_alike(const struct probe_row *one, const struct probe_row *other)
+{
+    return one->is_measured && other->is_measured &&
+           one->presence.on_gpu == other->presence.on_gpu &&
+           strcmp(one->presence.gpu, other->presence.gpu) == 0;
+}
+
+static int order(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Of the rows that are like one; figures is room for all. */
+static double median_like(const struct probe_row *row, const struct probe_row *rows, int count,
+                          double *figures)
+{
+    size_t found = 0;
+
+    for (int i = 0; i < count; i++)
+        if (is_alike(row, &rows[i]))
+            figures[found++] = rows[i].figure.bytes_each_s;
+    qsort(figures, found, sizeof *figures, order);
+    return (figures[(found - 1) / 2] + figures[found / 2]) / 2;
+}
+
+void probe_outliers(struct probe_row *rows, int count)
+{
+    const double least_part = 0.8;
+    double *figures = malloc((size_t)count * sizeof *figures);
+
+    for (int i = 0; figures != NULL && i < count; i++)
+        rows[i].is_outlier =
+            rows[i].is_measured &&
+            rows[i].figure.bytes_each_s <= least_part * median_like(&rows[i], rows, count, figures);
+    free(figures);
+}
+
+static bool row_is_ok(const struct probe_row *row)
+{
+    return row->is_present && row->is_measured && row->error[0] == '\0';
+}
+
+bool probe_is_ok(const struct probe_row *rows, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!row_is_ok(&rows[i]))
+            return false;
+    return true;
+}
