@@ -28,13 +28,14 @@ static inline size_t process_mask_size(uint64_t mask)
 
 /* The runner's own values, while a process with another choice runs. */
 struct process_mask_kept {
-    char *mask, *order; /* NULL: not set */
+    char *mask, *order, *gpu; /* NULL: not set */
 };
 
 /* Sets the runner's environment for a process, and back. rank is the runner's.
  *
  * Returns     TROUPE_OK
  *             TROUPE_BAD_ARGUMENT  the choice names no GPUs of this node; the sentence says why
+ *             TROUPE_CUDA_STARTED  CUDA already runs here with another choice
  * Threads     one at a time: the environment is the process's */
 int process_mask_set(uint64_t mask, const char *text, struct process_mask_kept *kept);
 void process_mask_restore(uint64_t mask, struct process_mask_kept *kept);

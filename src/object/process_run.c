@@ -6,6 +6,7 @@
 #include "core/service.h"
 #include "core/tx.h"
 #include "core/world.h"
+#include "device/device.h"
 #include "object/process_gpus.h"
 
 #include <stdio.h>
@@ -112,6 +113,20 @@ void process_running(struct actor *actor, uint64_t handle, int rank, int method,
     lock_give(actor, &record->lock);
 }
 
+/* What the target leaves on a GPU goes with it: the rank lives on. */
+static int function_call(troupe_target function, const struct process *process,
+                         const void *argument)
+{
+    uint64_t mark = device_mark();
+    int code;
+
+    device_range_begin(process->name);
+    code = function(process->argument_bytes > 0 ? argument : NULL, process->argument_bytes);
+    device_range_end();
+    device_release(mark);
+    return code & 0xff;
+}
+
 static struct process_end target_call(struct actor *actor, uint64_t handle)
 {
     static const struct process_end gone = { TROUPE_STATE_FAILED, -1, 0, "its record is gone" };
@@ -134,8 +149,7 @@ static struct process_end target_call(struct actor *actor, uint64_t handle)
         TROUPE_OK)
         end = (struct process_end){ TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
     else
-        end.exit_code =
-            function(process->argument_bytes > 0 ? argument : NULL, process->argument_bytes) & 0xff;
+        end.exit_code = function_call(function, process, argument);
     process_mask_restore(mask, &kept);
     return end;
 }
