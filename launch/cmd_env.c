@@ -40,6 +40,8 @@ static int env(int argc, char **argv)
                                argv[optind]);
     status = place_detect(&cmd_env, &detected);
     if (status == CMD_OK)
+        status = place_topology_check(&cmd_env, &options);
+    if (status == CMD_OK)
         status = place_compute(&cmd_env, &detected, &options, &place);
     if (status != CMD_OK)
         return status;

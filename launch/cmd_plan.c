@@ -196,6 +196,8 @@ static int plan(int argc, char **argv)
     int status = request_read(&request, argc, argv);
 
     if (status == CMD_OK)
+        status = place_topology_check(&cmd_plan, &request.plan.options);
+    if (status == CMD_OK)
         status = request_run(&request);
     hostfile_free(&request.hosts);
     return status;

@@ -269,7 +269,8 @@ static int request_read(struct request *request, int argc, char **argv)
     if (optind == argc)
         return cmd_usage_error(&cmd_run, "say what to run: troupe run -n 4 ./program");
     request->run.command = argv + optind;
-    return request_decide(request);
+    status = place_topology_check(&cmd_run, &request->place);
+    return status == CMD_OK ? request_decide(request) : status;
 }
 
 /* ---- running -------------------------------------------------------------------------------- */

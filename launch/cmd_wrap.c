@@ -80,6 +80,9 @@ static int wrap(int argc, char **argv)
     /* First the pipes, so that what is said from here on comes in whole lines. */
     if (status == CMD_OK && job_stdio_attach(JOB_ROLE_COMMAND, detected.rank) != TROUPE_OK)
         status = failed();
+    /* Under `troupe run` it has been tried. */
+    if (status == CMD_OK && !job_stdio_attached())
+        status = place_topology_check(&cmd_wrap, &request.options);
     if (status == CMD_OK)
         status = place_take(&request, &detected);
     if (status == CMD_OK && request.torch && torch_variables_set(&detected) != TROUPE_OK)

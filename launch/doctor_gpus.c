@@ -4,6 +4,7 @@
 #include "doctor.h"
 #include "topo/mask.h"
 #include "topo/place.h"
+#include "topo/trial.h"
 #include "troupe/troupe.h"
 
 enum { VERSION_SIZE = 32 };
@@ -70,7 +71,8 @@ void doctor_look_at_gpus(struct doctor *doctor)
                        troupe_last_error());
         return;
     }
-    if (machine_load(options.topology, &machine) != TROUPE_OK) {
+    if (topology_try(options.topology) != TROUPE_OK ||
+        machine_load(options.topology, &machine) != TROUPE_OK) {
         doctor_finding(doctor, true, "machine", "unset TROUPE_TOPOLOGY, or mount /sys", "%s",
                        troupe_last_error());
         return;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "topo/trial.h"
 #include "troupe/troupe.h"
 
 enum { GPUS_PER_RANK_MOST = 1024 };
@@ -40,6 +41,11 @@ static int failed(const struct cmd *cmd)
 {
     fprintf(stderr, "troupe %s: %s\n", cmd->name, troupe_last_error());
     return CMD_USAGE;
+}
+
+int place_topology_check(const struct cmd *cmd, const struct topo_options *options)
+{
+    return topology_try(options->topology) == TROUPE_OK ? CMD_OK : failed(cmd);
 }
 
 int place_detect(const struct cmd *cmd, struct job_place *detected)

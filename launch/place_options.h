@@ -25,6 +25,10 @@ enum {
 int place_option_take(const struct cmd *cmd, int letter, const char *value,
                       struct topo_options *options);
 
+/* Tries the topology file, if one was chosen, before anything is made of it. CMD_OK, or CMD_USAGE
+ * after one line. */
+int place_topology_check(const struct cmd *cmd, const struct topo_options *options);
+
 /* Reads what the launcher says of the calling process; without a launcher it is the only rank.
  * CMD_OK, or CMD_USAGE after one line on standard error. */
 int place_detect(const struct cmd *cmd, struct job_place *detected);

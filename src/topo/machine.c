@@ -23,20 +23,37 @@
 
 /* ---- loading a topology ----------------------------------------------------------------- */
 
+/* Sets a variable for the length of hwloc_topology_init or _load, unless the user set it. */
+static bool variable_lend(const char *name, const char *value)
+{
+    return getenv(name) == NULL && setenv(name, value, 1) == 0;
+}
+
 /* hwloc opens all its plugins at the first use, GL and OpenCL among them: 4 ms that the machine
  * we run on does not need, for what it is asked comes from the built-in Linux component. */
 static int topology_new(bool live, hwloc_topology_t *topology)
 {
     static const char plugins[] = "HWLOC_PLUGINS_PATH";
-    bool hide = live && getenv(plugins) == NULL;
-    int result;
+    bool lent = live && variable_lend(plugins, "/nonexistent");
+    int result = hwloc_topology_init(topology);
 
-    if (hide)
-        setenv(plugins, "/nonexistent", 1);
-    result = hwloc_topology_init(topology);
-    if (hide)
+    if (lent)
         unsetenv(plugins);
     return result == 0 ? TROUPE_OK : fail(TROUPE_SYSTEM, "topo: hwloc cannot be initialised");
+}
+
+/* Returns 0 or -1 as hwloc_topology_load does, without its words about a file: ours are one line. */
+static int topology_load_quietly(hwloc_topology_t topology, const char *xml)
+{
+    static const char hide[] = "HWLOC_HIDE_ERRORS";
+    bool lent = xml != NULL && variable_lend(hide, "2");
+    int result = xml != NULL ? hwloc_topology_set_xml(topology, xml) : 0;
+
+    if (result == 0)
+        result = hwloc_topology_load(topology);
+    if (lent)
+        unsetenv(hide);
+    return result;
 }
 
 static void topology_configure(hwloc_topology_t topology, bool io)
@@ -68,15 +85,16 @@ static int topology_load(const char *xml, hwloc_topology_t *topology)
     if (result != TROUPE_OK)
         return result;
     topology_configure(*topology, xml != NULL || machine_has_nvidia());
-    if (xml != NULL && hwloc_topology_set_xml(*topology, xml) != 0)
-        result = TROUPE_BAD_ARGUMENT;
-    else if (hwloc_topology_load(*topology) != 0)
+    if (topology_load_quietly(*topology, xml) != 0)
         result = xml != NULL ? TROUPE_BAD_ARGUMENT : TROUPE_SYSTEM;
     if (result == TROUPE_OK)
         return TROUPE_OK;
     hwloc_topology_destroy(*topology);
     return xml != NULL
-               ? fail(result, "%s: not an hwloc topology; write one with: lstopo FILE.xml", xml)
+               ? fail(
+                     result,
+                     "%s: not an hwloc topology of version 1 or 2; write one with: lstopo FILE.xml",
+                     xml)
                : fail(result, "topo: hwloc cannot read this machine; set TROUPE_BIND=none");
 }
 
@@ -140,7 +158,7 @@ static int core_add(hwloc_topology_t topology, hwloc_obj_t object, struct machin
 }
 
 /* Some virtual machines and boards show no cores, only PUs: each is then a core. */
-static int cores_read(hwloc_topology_t topology, struct machine *machine)
+static int cores_read(hwloc_topology_t topology, const char *xml, struct machine *machine)
 {
     int count = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     hwloc_obj_type_t type = count > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
@@ -155,7 +173,9 @@ static int cores_read(hwloc_topology_t topology, struct machine *machine)
            (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL)
         result = core_add(topology, object, machine);
     if (result == TROUPE_OK && machine->cores_count == 0)
-        result = fail(TROUPE_SYSTEM, "topo: the machine shows no core that may be used");
+        result = fail(TROUPE_SYSTEM, "%s: no core that may be used; write %s",
+                      xml != NULL ? xml : "topo",
+                      xml != NULL ? "the file anew with: lstopo FILE.xml" : "TROUPE_BIND=none");
     return result;
 }
 
@@ -226,7 +246,7 @@ int machine_load(const char *xml, struct machine *machine)
         return result;
     result = name_read(topology, xml == NULL, &loaded);
     if (result == TROUPE_OK)
-        result = cores_read(topology, &loaded);
+        result = cores_read(topology, xml, &loaded);
     if (result == TROUPE_OK)
         result = slit_read(topology, &loaded);
     if (result == TROUPE_OK)

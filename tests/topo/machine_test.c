@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "topo/trial.h"
 /* Writes what a GPU list says, "pci numa;pci numa;", for comparison in one go. */
 static void gpus_text(const struct machine *machine, char *to, size_t size)
 {
@@ -117,6 +118,22 @@ static void files_that_are_none_are_named(void **state)
     assert_non_null(strstr(troupe_last_error(), "masks.txt"));
 }
 
+static void a_file_is_tried_where_it_does_no_harm(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    assert_int_equal(topology_try(NULL), TROUPE_OK);
+    assert_int_equal(topology_try(TOPO_DATA "/topologies/domains.xml"), TROUPE_OK);
+    /* What only fails is left to machine_load, which knows why. */
+    assert_int_equal(topology_try(TOPO_DATA "/broken/cut.xml"), TROUPE_OK);
+    if (topology_try(TOPO_DATA "/broken/attribute-newer.xml") == TROUPE_OK)
+        skip(); /* this hwloc reads it */
+    assert_non_null(strstr(troupe_last_error(), "attribute-newer.xml: hwloc crashes"));
+    machine_of("domains", &machine);
+    machine_free(&machine);
+}
+
 static void this_machine_loads(void **state)
 {
     struct machine machine;
@@ -142,6 +159,7 @@ int main(void)
         cmocka_unit_test(only_allowed_pus_count),
         cmocka_unit_test(distances_order_near_before_far),
         cmocka_unit_test(files_that_are_none_are_named),
+        cmocka_unit_test(a_file_is_tried_where_it_does_no_harm),
         cmocka_unit_test(this_machine_loads),
     };
 

@@ -109,9 +109,10 @@ def devices_write(writer, devices):
 
 
 def machine(name, packages, devices, smt=1, allowed=None, memory_nodes=(), slit=None,
-            numbering=None):
+            numbering=None, node_numbers=None):
     """packages: for each a list of its NUMA nodes' core counts.
-    memory_nodes: (OS number, package) of nodes without CPUs; package None hangs at the root."""
+    memory_nodes: (OS number, package) of nodes without CPUs; package None hangs at the root.
+    node_numbers: the OS numbers of the nodes with CPUs, where they are not 0, 1, 2 …"""
     cores = sum(sum(package) for package in packages)
     number = numbering or (lambda core, thread: core + thread * cores)
     node_of_package, pus_of_node, core, node = [], [], 0, 0
@@ -123,8 +124,9 @@ def machine(name, packages, devices, smt=1, allowed=None, memory_nodes=(), slit=
             core += count
             node_of_package[-1].append(node)
             node += 1
+    os_node = node_numbers or range(node)
     every = [pu for cells in pus_of_node for cell in cells for pu in cell]
-    nodes = list(range(node)) + [memory for memory, _ in memory_nodes]
+    nodes = [os_node[n] for n in range(node)] + [memory for memory, _ in memory_nodes]
     writer = Writer()
     writer.open("Machine", os_index=0, **writer.sets(every, nodes),
                 allowed_cpuset=bitmap(every if allowed is None else allowed),
@@ -137,18 +139,20 @@ def machine(name, packages, devices, smt=1, allowed=None, memory_nodes=(), slit=
     for index, (package, own) in enumerate(zip(packages, node_of_package)):
         pus = [pu for cell in own for core_pus in pus_of_node[cell] for pu in core_pus]
         memories = [memory for memory, home in memory_nodes if home == index]
-        writer.open("Package", os_index=index, **writer.sets(pus, own + memories))
+        writer.open("Package", os_index=index,
+                    **writer.sets(pus, [os_node[n] for n in own] + memories))
         for memory in memories:
             writer.numa(memory, pus, subtype="GPUMemory")
         for cell in own:
             cell_pus = [pu for core_pus in pus_of_node[cell] for pu in core_pus]
             if len(own) > 1:
-                writer.open("Group", **writer.sets(cell_pus, [cell]), kind="101", subkind="0")
-            writer.numa(cell, cell_pus)
+                writer.open("Group", **writer.sets(cell_pus, [os_node[cell]]), kind="101",
+                            subkind="0")
+            writer.numa(os_node[cell], cell_pus)
             for position, core_pus in enumerate(pus_of_node[cell]):
-                writer.open("Core", os_index=position, **writer.sets(core_pus, [cell]))
+                writer.open("Core", os_index=position, **writer.sets(core_pus, [os_node[cell]]))
                 for pu in core_pus:
-                    writer.open("PU", True, os_index=pu, **writer.sets([pu], [cell]))
+                    writer.open("PU", True, os_index=pu, **writer.sets([pu], [os_node[cell]]))
                 writer.close()
             devices_write(writer, [d for d in devices if d.numa == cell and len(own) > 1])
             if len(own) > 1:
@@ -158,7 +162,21 @@ def machine(name, packages, devices, smt=1, allowed=None, memory_nodes=(), slit=
         devices_write(writer, [d for d in devices if d.numa == ("package", index)])
         writer.close()
     devices_write(writer, [d for d in devices if d.numa is None])
-    return writer.end(([*range(node)], slit) if slit else None)
+    return writer.end(([os_node[n] for n in range(node)], slit) if slit else None)
+
+
+def bare(name, pus, devices):
+    """A virtual machine that shows PUs alone: no package, no core, and all devices at the root."""
+    writer = Writer()
+    every = list(range(pus))
+    writer.open("Machine", os_index=0, **writer.sets(every, [0]), allowed_cpuset=bitmap(every),
+                allowed_nodeset=bitmap([0]))
+    writer.info("HostName", name)
+    writer.numa(0, every)
+    for pu in every:
+        writer.open("PU", True, os_index=pu, **writer.sets([pu], [0]))
+    devices_write(writer, devices)
+    return writer.end()
 
 
 def uuid(number):
@@ -235,6 +253,73 @@ MACHINES = {
     "mixed-models": lambda name: machine(
         name, [[8]],
         [Device("0000:01:00.0", 0, NVIDIA_VGA, "NVIDIA T400"), Device("0000:41:00.0", 0)]),
+    "dgx-1": lambda name: machine(
+        name, [[20], [20]],
+        [Device(f"0000:{bus}:00.0", numa, bridges=bridges, name="Tesla V100-SXM2-16GB")
+         for bus, numa, bridges in (("06", 0, ("02", "04")), ("07", 0, ("02", "04")),
+                                    ("0a", 0, ("02", "08")), ("0b", 0, ("02", "08")),
+                                    ("85", 1, ("82", "83")), ("86", 1, ("82", "83")),
+                                    ("89", 1, ("82", "87")), ("8a", 1, ("82", "87")))] +
+        [Device("0000:05:00.0", 0, NIC, "ConnectX-4", ("02", "04")),
+         Device("0000:84:00.0", 1, NIC, "ConnectX-4", ("82", "83"))], smt=2,
+        slit=[[10, 21], [21, 10]]),
+    # Each GPU shares its switch with a network adapter; NVSwitches hang on one socket.
+    "dgx-h100": lambda name: machine(
+        name, [[56], [56]],
+        [Device(f"0000:{bus}:00.0", numa, bridges=(below,), name="NVIDIA H100 80GB HBM3",
+                uuid=uuid(0x100 + number))
+         for number, (bus, below, numa) in enumerate(
+             (("1b", "19", 0), ("43", "41", 0), ("52", "50", 0), ("61", "5f", 0),
+              ("9d", "9b", 1), ("c3", "c1", 1), ("d1", "cf", 1), ("df", "dd", 1)))] +
+        [Device(f"0000:{bus}:00.0", numa, NIC, "ConnectX-7", (below,))
+         for bus, below, numa in (("1a", "19", 0), ("42", "41", 0), ("9c", "9b", 1))] +
+        [Device(f"0000:0{number}:00.0", 0, NVSWITCH, "NVSwitch") for number in (5, 6, 7, 8)],
+        smt=2, slit=[[10, 21], [21, 10]]),
+    # One socket in four parts, and the GPUs in the opposite order of the parts.
+    "one-socket-nps4": lambda name: machine(
+        name, [[16] * 4],
+        [Device(f"0000:{bus}:00.0", numa, name="NVIDIA A100-SXM4-40GB")
+         for bus, numa in (("03", 3), ("41", 2), ("82", 1), ("c1", 0))], smt=2,
+        slit=[[10 if a == b else 12 for b in range(4)] for a in range(4)]),
+    # POWER9: six GPUs whose memory is nodes without CPUs; node and CPU numbers with holes.
+    "six-gpus-smt4": lambda name: machine(
+        name, [[21], [21]],
+        [Device(busid, numa, name="Tesla V100-SXM2-16GB", bridges=("03",))
+         for busid, numa in (("0004:04:00.0", 0), ("0004:05:00.0", 0), ("0004:06:00.0", 0),
+                             ("0035:03:00.0", 1), ("0035:04:00.0", 1), ("0035:05:00.0", 1))],
+        smt=4, numbering=lambda core, thread: core * 4 + thread + (4 if core >= 21 else 0),
+        memory_nodes=[(250, 1), (251, 1), (252, 1), (253, 0), (254, 0), (255, 0)],
+        node_numbers=[0, 8], slit=[[10, 40], [40, 10]]),
+    # Four CPUs, each with its GPU, in domains of their own; each GPU's memory is a node.
+    "gpu-with-each-cpu": lambda name: machine(
+        name, [[72]] * 4,
+        [Device(f"{domain}:01:00.0", numa, name="NVIDIA GH200 120GB", uuid=uuid(0x200 + numa))
+         for numa, domain in enumerate(("0009", "0019", "0029", "0039"))],
+        memory_nodes=[(4, 0), (12, 1), (20, 2), (28, 3)],
+        slit=[[10 if a == b else 40 for b in range(4)] for a in range(4)]),
+    # The same with the device on its memory's node: that has no CPUs, so hwloc puts it at the root.
+    "gpu-on-memory-node": lambda name: machine(
+        name, [[72]], [Device("0009:01:00.0", None, name="NVIDIA GH200 480GB")],
+        memory_nodes=[(1, 0)]),
+    # A cloud's: one socket is shown, and the devices' numbers count up, not the buses'.
+    "cloud": lambda name: machine(
+        name, [[32]], [Device(f"0000:00:{device:02x}.0", None, name="Tesla V100-SXM2-16GB")
+                       for device in (0x1b, 0x1c, 0x1d, 0x1e)] +
+        [Device("0000:00:1f.0", None, "0108 [1d0f:cd00] [1d0f:cd00] 00", "NVMe")], smt=2),
+    "cloud-bare": lambda name: bare(
+        name, 12, [Device("0001:00:00.0", None), Device("0002:00:00.0", None)]),
+    # A control group of one socket's cores, one thread of some, and one core beside.
+    "odd-group": lambda name: machine(
+        name, [[8], [8]],
+        [Device("0000:17:00.0", 0), Device("0000:65:00.0", 0), Device("0000:ca:00.0", 1)], smt=2,
+        allowed=[8, 9, 10, 11, 24, 25, 3]),
+    "other-vendors": lambda name: machine(
+        name, [[16] * 4],
+        [Device(f"0000:{bus}:00.0", numa, AMD_GPU, "Instinct MI250X")
+         for bus, numa in (("c1", 0), ("c6", 0), ("c9", 1), ("ce", 1),
+                           ("d1", 2), ("d6", 2), ("d9", 3), ("de", 3))], smt=2),
+    "one-core-many-gpus": lambda name: machine(
+        name, [[1]], [Device(f"0000:{bus:02x}:00.0", 0) for bus in range(0x10, 0x1a)]),
     "no-gpu": lambda name: machine(name, [[4, 4], [4, 4]], [], smt=2),
 }
 
