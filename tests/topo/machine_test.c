@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "topo/trial.h"
+
 /* Writes what a GPU list says, "pci numa;pci numa;", for comparison in one go. */
 static void gpus_text(const struct machine *machine, char *to, size_t size)
 {
