@@ -19,10 +19,12 @@ enum bench_sense {
 
 enum bench_program {
     BENCH_NONE,
-    BENCH_RUN,   /* the Troupe program under `troupe run` */
-    BENCH_SELF,  /* the Troupe program, starting itself */
-    BENCH_MPI,   /* the raw-MPI program under mpirun */
-    BENCH_PYTHON /* the Python script */
+    BENCH_RUN,       /* the Troupe program under `troupe run` */
+    BENCH_SELF,      /* the Troupe program, starting itself */
+    BENCH_MPI,       /* the raw-MPI program under mpirun */
+    BENCH_PYTHON,    /* the Python script */
+    BENCH_RUN_PLAIN, /* a command without MPI, `true`, under `troupe run` */
+    BENCH_MPI_PLAIN  /* the same under mpirun */
 };
 
 struct bench_side {

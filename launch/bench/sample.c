@@ -15,6 +15,9 @@
 
 enum { LIMIT_S = 300, ARGUMENTS = 16, NUMBER_SIZE = 24 };
 
+/* What is run to see what running costs. */
+static const char plain[] = "true";
+
 /* A command line under way; the numbers are what it points to. */
 struct line {
     const char *arguments[ARGUMENTS];
@@ -88,15 +91,17 @@ static void line_build(const struct bench_places *places, const struct bench *be
     snprintf(line->bytes, sizeof line->bytes, "%zu", bench->bytes);
     switch (side->program) {
     case BENCH_RUN:
+    case BENCH_RUN_PLAIN:
         word_add(line, places->troupe.data);
         word_add(line, "run");
         word_add(line, "-n");
         word_add(line, line->ranks);
-        word_add(line, places->world.data);
+        word_add(line, side->program == BENCH_RUN ? places->world.data : plain);
         break;
     case BENCH_MPI:
+    case BENCH_MPI_PLAIN:
         mpirun_add(line, bench->ranks);
-        word_add(line, places->mpi.data);
+        word_add(line, side->program == BENCH_MPI ? places->mpi.data : plain);
         break;
     case BENCH_PYTHON:
         word_add(line, "python3");
