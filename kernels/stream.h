@@ -1,4 +1,5 @@
-/* stream: four passes over three long arrays, the health check of a memory: copy, scale, add, triad.
+/* stream: four passes over three long arrays, the health check of a memory: copy, scale, add,
+ * triad.
  *
  * What always holds: an array starts as seed(i) = 1 + i % STREAM_SEEDS, a small whole number, and a
  * round (copy a to c, scale c to b, add a and b to c, triad b and c to a) multiplies a by

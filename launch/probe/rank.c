@@ -8,13 +8,11 @@
 
 #include "topo/node.h"
 
-/* A list that was allocated, into a field; a longer one ends in "…". */
+/* A list that was allocated, into a field; of a longer one, its beginning. */
 static void list_keep(char *list, char *field)
 {
-    const char *cut = "…";
-
-    if (list != NULL && snprintf(field, PROBE_LIST_SIZE, "%s", list) >= PROBE_LIST_SIZE)
-        strcpy(field + PROBE_LIST_SIZE - 1 - strlen(cut), cut);
+    if (list != NULL)
+        snprintf(field, PROBE_LIST_SIZE, "%s", list);
     free(list);
 }
 

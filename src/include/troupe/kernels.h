@@ -87,7 +87,8 @@ TROUPE_API int troupe_kernels_mandelbrot(troupe_kernels *kernels,
 enum { TROUPE_MONTE_CARLO_POINTS = 2 }; /* of one draw */
 
 /* Draws random points of the unit square, and counts those within the quarter of a circle. Draw
- * number i is a function of seed and i alone: however the draws are shared out, the sum is the same.
+ * number i is a function of seed and i alone: however the draws are shared out, the sum is the
+ * same.
  *
  * first       number of the first draw
  * draws       how many, of TROUPE_MONTE_CARLO_POINTS points each
