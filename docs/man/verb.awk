@@ -1,5 +1,6 @@
 # troupe-<verb>.1 from `troupe help <verb>`: usage, summary, options, then lines that stay as they
-# are written. An option's line is its forms and value, two or more blanks, what it does.
+# are written. An option's line is its forms and value, two or more blanks, what it does. What a verb
+# has beyond its help stands in troupe-<verb>.more, in roff, and is put in before the end.
 
 # What roff would read as its own.
 function plain(text)
@@ -54,6 +55,8 @@ END {
         exit
     if (current == "NOTES")
         print ".fi"
+    while ((getline line < more) > 0)
+        print line
     section("SEE ALSO")
     print ".BR troupe (1)"
 }
