@@ -159,7 +159,7 @@ static int cuda_init(const char *call)
                     "out of LD_LIBRARY_PATH",
                     library_name());
     case DRIVER_NOT_INITIALIZED:
-        return guard_fail(call);
+        return guard_fail_unknown(call);
     default:
         return driver_fail(code, "cuInit", "CUDA could not be initialised");
     }

@@ -154,8 +154,8 @@ void guard_note_device(int ordinal, const char *call);
 /* TROUPE_EFORKED in a child of a process that had used CUDA, else TROUPE_OK. */
 int guard_check(const char *call);
 
-/* The failure itself, for where the driver noticed before us. */
-int guard_fail(const char *call);
+/* TROUPE_EFORKED, for where CUDA itself noticed: its first use was not through Troupe. */
+int guard_fail_unknown(const char *call);
 
 /* Copies the note; false when CUDA was not used through Troupe. */
 bool guard_tell(char *what, size_t size);

@@ -1,10 +1,10 @@
 /* The guard of fork: CUDA does not survive one. A child of a process that had used CUDA gets
  * TROUPE_EFORKED from every call here, whoever forked it, with what was initialised and where.
  *
- * What always holds: the note is written under driver_lock, before `used` is set, and only grows; so
- * a child reads it whole, at whatever moment it was forked. `used` is set before cuInit is called,
- * and taken back if that fails. No lock is taken for a fork: cuInit itself forks, to load the
- * kernel's module. */
+ * What always holds: the note is written under driver_lock, before `used` is set, and only
+ * grows; so a child reads it whole, at whatever moment it was forked. `used` is set before
+ * cuInit is called, and taken back if that fails. No lock is taken for a fork: cuInit itself
+ * forks, to load the kernel's module. */
 #include "device/driver.h"
 
 #include <dlfcn.h>
@@ -50,8 +50,8 @@ void guard_note(const char *call, const void *caller)
     } else {
         where.dli_sname = NULL;
     }
-    snprintf(note, sizeof note, "CUDA was initialised in pid %d by %s, called %s%s%s%s",
-             (int)getpid(), call, where.dli_sname != NULL ? "by " : "",
+    snprintf(note, sizeof note, "CUDA was initialised in pid %d by %s, called%s%s%s%s",
+             (int)getpid(), call, where.dli_sname != NULL ? " by " : "",
              where.dli_sname != NULL ? where.dli_sname : "", *file != '\0' ? " in " : "", file);
     atomic_store_explicit(&used, true, memory_order_release);
 }
@@ -68,21 +68,24 @@ void guard_note_device(int ordinal, const char *call)
     snprintf(note + size, sizeof note - size, "; device %d was opened by %s", ordinal, call);
 }
 
-int guard_fail(const char *call)
+static int refuse(const char *call, const char *who)
 {
-    bool ours = atomic_load_explicit(&used, memory_order_acquire);
-
     return fail(TROUPE_EFORKED,
                 "%s: CUDA does not survive fork(), and this process is a child of one that used "
                 "it (%s); start the process with TROUPE_METHOD_SPAWN",
-                call, ours ? note : "CUDA was initialised there by something else than Troupe");
+                call, who);
 }
 
 int guard_check(const char *call)
 {
     if (!atomic_load_explicit(&forked, memory_order_relaxed))
         return TROUPE_OK;
-    return guard_fail(call);
+    return refuse(call, note);
+}
+
+int guard_fail_unknown(const char *call)
+{
+    return refuse(call, "CUDA was initialised there by something else than Troupe");
 }
 
 bool guard_tell(char *what, size_t size)
