@@ -1,6 +1,6 @@
 /* Each CUDA call failing in turn: a program that uses every call of the header is run again and
- * again, and each time one more call of the stand-in fails. Exactly then the program sees a failure,
- * it has the CUDA call's name in it, and what was there before the failed call is still in order. */
+ * again, and each time one more call of the stand-in fails. Exactly then the program sees a
+ * failure, with the CUDA call's name in it, and the device can be used as before. */
 #include "cases.h"
 
 #include <unistd.h>

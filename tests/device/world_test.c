@@ -1,6 +1,6 @@
-/* The GPU in a running world, with two stand-in devices: ranks keep nothing of their targets' memory,
- * a choice of devices that comes too late is told, spawned processes make it anew, memory is shared
- * by message, and a fork of a target that used CUDA is refused. */
+/* The GPU in a running world, with two stand-in devices: ranks keep nothing of their targets'
+ * memory, a choice of devices that comes too late is told, spawned processes make it anew, memory
+ * is shared by message, and a fork of a target that used CUDA is refused. */
 #include "../world/harness.h"
 
 #include <stdio.h>

@@ -19,9 +19,9 @@
  * module, function or memory is CUDA's own (CUstream, CUevent, CUmodule, CUfunction, CUdeviceptr),
  * so that they may be handed to other libraries of the same process; theirs may be used here.
  *
- * What a target takes here and leaves behind (memory, pinned memory, opened shares, streams, events)
- * is freed when its process ends, also on a rank, where the operating system process goes on.
- * Devices it opened and modules it loaded stay there, so that the next target finds them warm.
+ * What a target takes here and leaves behind (memory, pinned memory, opened shares, streams,
+ * events) is freed when its process ends, also on a rank, where the operating system process goes
+ * on. Devices it opened and modules it loaded stay there, so that the next target finds them warm.
  *
  * Threads: every call may come from any thread, and leaves the thread's current CUDA context as it
  * was. Calls without a stream, and those on the stream 0, are ordered as in CUDA's default stream.
