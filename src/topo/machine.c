@@ -42,7 +42,8 @@ static int topology_new(bool live, hwloc_topology_t *topology)
     return result == 0 ? TROUPE_OK : fail(TROUPE_SYSTEM, "topo: hwloc cannot be initialised");
 }
 
-/* Returns 0 or -1 as hwloc_topology_load does, without its words about a file: ours are one line. */
+/* Returns 0 or -1 as hwloc_topology_load does, without its words about a file: ours are one
+ * line. */
 static int topology_load_quietly(hwloc_topology_t topology, const char *xml)
 {
     static const char hide[] = "HWLOC_HIDE_ERRORS";
