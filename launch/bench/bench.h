@@ -23,6 +23,7 @@ enum bench_program {
     BENCH_SELF,      /* the Troupe program, starting itself */
     BENCH_MPI,       /* the raw-MPI program under mpirun */
     BENCH_PYTHON,    /* the Python script */
+    BENCH_CUDA,      /* the program that calls CUDA's driver and nothing else */
     BENCH_RUN_PLAIN, /* a command without MPI, `true`, under `troupe run` */
     BENCH_MPI_PLAIN  /* the same under mpirun */
 };
@@ -55,20 +56,29 @@ struct bench_places {
     struct text world;
     struct text mpi;
     struct text python;
+    struct text cuda;
 };
 
 /* False after one line on standard error; to be freed in any case. */
 bool bench_places_find(struct bench_places *places);
 void bench_places_free(struct bench_places *places);
 
-/* Runs a side once. False, with a sentence appended to reason, when it gave no number. */
-bool bench_sample(const struct bench_places *places, const struct bench *bench,
-                  const struct bench_side *side, bool is_short, double *value, struct text *reason);
+enum bench_outcome {
+    BENCH_SAMPLED,
+    BENCH_ABSENT, /* this machine has not what the side needs: no failure */
+    BENCH_FAILED
+};
+
+/* Runs a side once. A sentence is appended to reason when it gave no number. */
+enum bench_outcome bench_sample(const struct bench_places *places, const struct bench *bench,
+                                const struct bench_side *side, bool is_short, double *value,
+                                struct text *reason);
 
 /* Samples of one side, sorted once they are all there. */
 struct bench_samples {
     double *values;
     size_t count;
+    bool is_absent; /* there are none, since the machine has not what they need */
 };
 
 /* False for no samples: all of the summary is then null in the report. */

@@ -147,14 +147,15 @@ static bool side_take(const struct bench_places *places, const struct bench *ben
                       struct bench_samples *samples)
 {
     struct text reason = { 0 };
-    bool taken =
+    enum bench_outcome outcome =
         bench_sample(places, bench, side, is_short, &samples->values[samples->count], &reason);
 
-    if (!taken)
+    if (outcome != BENCH_SAMPLED)
         complain(bench, lacking, &reason);
-    samples->count = taken ? samples->count + 1 : 0;
+    samples->is_absent = outcome == BENCH_ABSENT;
+    samples->count = outcome == BENCH_SAMPLED ? samples->count + 1 : 0;
     text_free(&reason);
-    return taken;
+    return outcome == BENCH_SAMPLED;
 }
 
 /* What a rank has beyond the baseline, sample by sample of those that belong together. */
@@ -166,7 +167,7 @@ static void beyond_take(struct bench_samples *value, const struct bench_samples 
         value->values[i] -= baseline->values[i];
 }
 
-/* False when the measured side failed. */
+/* False when the measured side failed; one that this machine cannot have has not. */
 static bool bench_measure(const struct bench_places *places, const struct bench *bench,
                           const struct request *request, struct bench_samples *value,
                           struct bench_samples *baseline, struct bench_result *result)
@@ -185,7 +186,7 @@ static bool bench_measure(const struct bench_places *places, const struct bench 
     if (bench->sense == BENCH_BEYOND)
         beyond_take(value, baseline);
     *result = (struct bench_result){ bench, bench_summarise(value), bench_summarise(baseline) };
-    return result->value.is_known;
+    return result->value.is_known || value->is_absent;
 }
 
 static int all_measure(const struct bench_places *places, const struct request *request,
@@ -211,8 +212,8 @@ static int all_measure(const struct bench_places *places, const struct request *
 
 static int report(const struct request *request)
 {
-    struct bench_samples value = { calloc((size_t)request->repeat, sizeof(double)), 0 };
-    struct bench_samples baseline = { calloc((size_t)request->repeat, sizeof(double)), 0 };
+    struct bench_samples value = { calloc((size_t)request->repeat, sizeof(double)), 0, false };
+    struct bench_samples baseline = { calloc((size_t)request->repeat, sizeof(double)), 0, false };
     json_t *results = json_array(), *whole = NULL;
     struct bench_places places = { 0 };
     int status = CMD_FAILED;

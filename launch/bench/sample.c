@@ -13,7 +13,7 @@
 #include "child.h"
 #include "troupe/troupe.h"
 
-enum { LIMIT_S = 300, ARGUMENTS = 16, NUMBER_SIZE = 24 };
+enum { LIMIT_S = 300, STATUS_ABSENT = 77, ARGUMENTS = 16, NUMBER_SIZE = 24 };
 
 /* What is run to see what running costs. */
 static const char plain[] = "true";
@@ -41,6 +41,7 @@ bool bench_places_find(struct bench_places *places)
     text_append(&places->world, "%stroupe-bench-world", self);
     text_append(&places->mpi, "%stroupe-bench-mpi", self);
     text_append(&places->python, "%stroupe-bench.py", self);
+    text_append(&places->cuda, "%stroupe-bench-cuda", self);
     text_append(&places->troupe, "%stroupe", self);
     is_beside = !places->troupe.broken && access(places->troupe.data, X_OK) == 0;
     if (!is_beside) {
@@ -48,7 +49,7 @@ bool bench_places_find(struct bench_places *places)
         text_append(&places->troupe, "%s" TROUPE_BIN "/troupe", self);
     }
     if (!places->world.broken && !places->mpi.broken && !places->python.broken &&
-        !places->troupe.broken)
+        !places->cuda.broken && !places->troupe.broken)
         return true;
     fprintf(stderr, "troupe bench: out of memory\n");
     return false;
@@ -59,6 +60,7 @@ void bench_places_free(struct bench_places *places)
     text_free(&places->world);
     text_free(&places->mpi);
     text_free(&places->python);
+    text_free(&places->cuda);
     text_free(&places->troupe);
 }
 
@@ -107,6 +109,9 @@ static void line_build(const struct bench_places *places, const struct bench *be
         word_add(line, "python3");
         word_add(line, places->python.data);
         break;
+    case BENCH_CUDA:
+        word_add(line, places->cuda.data);
+        break;
     case BENCH_SELF:
     case BENCH_NONE:
         word_add(line, places->world.data);
@@ -148,6 +153,8 @@ static void complaint_append(const struct child *child, const char *program, str
 
     if (WIFSIGNALED(child->status))
         text_append(reason, "%s was ended by signal %d", program, WTERMSIG(child->status));
+    else if (WEXITSTATUS(child->status) == STATUS_ABSENT)
+        text_append(reason, "not on this machine");
     else if (WEXITSTATUS(child->status) != 0)
         text_append(reason, "%s ended with status %d", program, WEXITSTATUS(child->status));
     else
@@ -167,12 +174,13 @@ static bool number_take(const struct child *child, double *value)
     return end != text && strcmp(end, "\n") == 0;
 }
 
-bool bench_sample(const struct bench_places *places, const struct bench *bench,
-                  const struct bench_side *side, bool is_short, double *value, struct text *reason)
+enum bench_outcome bench_sample(const struct bench_places *places, const struct bench *bench,
+                                const struct bench_side *side, bool is_short, double *value,
+                                struct text *reason)
 {
     struct line line;
     struct child child;
-    bool sampled = false;
+    bool sampled = false, absent;
     const char *program;
     int failed;
 
@@ -193,6 +201,9 @@ bool bench_sample(const struct bench_places *places, const struct bench *bench,
         *value = child.seconds;
     if (failed == 0 && !sampled)
         complaint_append(&child, program, reason);
+    absent = failed == 0 && WIFEXITED(child.status) && WEXITSTATUS(child.status) == STATUS_ABSENT;
     child_free(&child);
-    return sampled;
+    if (sampled)
+        return BENCH_SAMPLED;
+    return absent ? BENCH_ABSENT : BENCH_FAILED;
 }

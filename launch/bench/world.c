@@ -10,16 +10,27 @@
 #include <string.h>
 #include <time.h>
 
-enum { STATUS_USAGE = 2, NANOSECONDS = 1000000000 };
+enum { STATUS_USAGE = 2, STATUS_ABSENT = 77, NANOSECONDS = 1000000000 };
 
 static const struct {
     const char *name;
     world_mode *measure;
 } modes[] = {
-    { "start_join", world_start_join }, { "idle_cpu", world_idle_cpu },
-    { "memory", world_memory },         { "queue.stream", world_queue_stream },
-    { "queue.rtt", world_queue_rtt },   { "dict.get", world_dict_get },
-    { "dict.set", world_dict_set },     { "dict.miss", world_dict_miss },
+    { "start_join", world_start_join },
+    { "idle_cpu", world_idle_cpu },
+    { "memory", world_memory },
+    { "queue.stream", world_queue_stream },
+    { "queue.rtt", world_queue_rtt },
+    { "dict.get", world_dict_get },
+    { "dict.set", world_dict_set },
+    { "dict.miss", world_dict_miss },
+    { "kernel.stream", world_kernel_stream },
+    { "kernel.copy", world_kernel_copy },
+    { "kernel.shared", world_kernel_shared },
+    { "kernel.mandelbrot", world_kernel_mandelbrot },
+    { "kernel.mandelbrot.cpu", world_kernel_mandelbrot_cpu },
+    { "kernel.launch", world_kernel_launch },
+    { "gpu.copy_in", world_gpu_copy_in },
 };
 
 int64_t world_now(void)
@@ -77,6 +88,13 @@ static int usage(void)
     return STATUS_USAGE;
 }
 
+static int status_of(int result)
+{
+    if (result == TROUPE_NO_GPU)
+        return STATUS_ABSENT;
+    return result == TROUPE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int measure(char **words)
 {
     struct world_task task;
@@ -92,9 +110,9 @@ static int measure(char **words)
 
             if (result == TROUPE_OK)
                 printf("%.9g\n", value);
-            else
+            else if (result != TROUPE_NO_GPU)
                 fprintf(stderr, "%s: %s\n", troupe_result_name(result), troupe_last_error());
-            return result == TROUPE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+            return status_of(result);
         }
     return usage();
 }

@@ -15,13 +15,17 @@ struct world_task {
     size_t bytes;
 };
 
-/* A mode: value is set on TROUPE_OK only, in the unit of the bench that names the mode. */
+/* A mode: value is set on TROUPE_OK only, in the unit of the bench that names the mode. TROUPE_NO_GPU
+ * says that this machine has not what the mode needs, and why is told then. */
 typedef int world_mode(const struct world_task *task, double *value);
 
 world_mode world_start_join;
 world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_rtt;
 world_mode world_dict_get, world_dict_set, world_dict_miss;
+world_mode world_kernel_stream, world_kernel_copy, world_kernel_shared;
+world_mode world_kernel_mandelbrot, world_kernel_mandelbrot_cpu;
+world_mode world_kernel_launch, world_gpu_copy_in;
 
 /* Nanoseconds of this host's monotonic clock. */
 int64_t world_now(void);

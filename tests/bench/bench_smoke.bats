@@ -24,9 +24,19 @@ refused()
 }
 
 @test "every bench runs and reports as the schema says" {
-    troupe bench --short --json >"$here/report"
+    troupe bench --short --json >"$here/report" 2>"$here/err"
     troupe bench --list | awk '{ print $1 }' >"$here/names"
-    python3 "$schema" "$here/report" --complete --names "$here/names"
+    sed -n 's/^troupe bench: \(.*\) has no value: not on this machine: .*/\1/p' "$here/err" \
+        >"$here/absent"
+    python3 "$schema" "$here/report" --complete --absent "$here/absent" --names "$here/names"
+}
+
+@test "without a GPU what needs one is null, which is said, and is no failure" {
+    TROUPE_CUDA_LIBRARY=$here/none troupe bench kernel.launch gpu kernel.stream.shared4 --short \
+        --json >"$here/report" 2>"$here/err"
+    printf '%s\n' kernel.stream.shared4 kernel.launch gpu.copy.h2d >"$here/names"
+    python3 "$schema" "$here/report" --complete --absent "$here/names" --names "$here/names"
+    [ "$(grep -c 'has no value: not on this machine: no CUDA driver here' "$here/err")" -eq 3 ]
 }
 
 @test "several samples give a spread, names choose, in any order with options" {

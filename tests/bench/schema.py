@@ -1,9 +1,9 @@
 """Whether a report of `troupe bench --json` is what docs/bench.md says; no figure is judged.
 
-schema.py REPORT --names FILE [--complete] [--runs K]
+schema.py REPORT --names FILE [--complete [--absent FILE]] [--runs K]
 
 REPORT has to have the results that FILE names, line by line. With --complete every bench has a
-value, and every baseline too. Prints what is wrong, and ends with status 1 when something is.
+value, and every baseline too, but for those that --absent names, which have none. Prints what is wrong, and ends with status 1 when something is.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def quotient(result):
         yield f"{result['name']}: {ratio} is no quotient of {value} and {baseline}"
 
 
-def judge_result(result, complete, runs):
+def judge_result(result, complete, absent, runs):
     name = result.get("name", "a result without a name")
     complaints = list(fields(name, result, RESULT))
     if complaints:
@@ -89,6 +89,10 @@ def judge_result(result, complete, runs):
     complaints += quotient(result)
     if runs is not None and result["runs"] != runs:
         complaints.append(f"{name}: {result['runs']} runs in place of {runs}")
+    if name in absent:
+        if result["value"] is not None:
+            complaints.append(f"{name}: a value of what is not here")
+        return complaints
     if complete and result["value"] is None:
         complaints.append(f"{name}: no value")
     if complete and result["baseline"] is not None and result["baseline_value"] is None:
@@ -96,7 +100,7 @@ def judge_result(result, complete, runs):
     return complaints
 
 
-def judge(report, names, complete, runs):
+def judge(report, names, complete, absent, runs):
     complaints = list(fields("the report", report, WHOLE))
     if complaints:
         return complaints
@@ -107,7 +111,7 @@ def judge(report, names, complete, runs):
     if found != names:
         complaints.append(f"the results are {found} in place of {names}")
     for result in report["results"]:
-        complaints += judge_result(result, complete, runs)
+        complaints += judge_result(result, complete, absent, runs)
     return complaints
 
 
@@ -116,13 +120,18 @@ def main():
     parser.add_argument("report")
     parser.add_argument("--names", required=True)
     parser.add_argument("--complete", action="store_true")
+    parser.add_argument("--absent")
     parser.add_argument("--runs", type=int)
     words = parser.parse_args()
     with open(words.report, encoding="utf-8") as file:
         report = json.load(file)
     with open(words.names, encoding="utf-8") as file:
         names = file.read().split()
-    complaints = judge(report, names, words.complete, words.runs)
+    absent = []
+    if words.absent:
+        with open(words.absent, encoding="utf-8") as file:
+            absent = file.read().split()
+    complaints = judge(report, names, words.complete, absent, words.runs)
     for complaint in complaints:
         print(complaint)
     return 1 if complaints else 0
