@@ -221,12 +221,11 @@ bool standin_kernel(const char *name, standin_function function)
 }
 
 /* What begins as code of CUDA's does, or as PTX. */
-static int image_check(const void *image)
+static int image_check(const char *image)
 {
-    if (memcmp(image, "\x50\xed\x55\xba", 4) == 0 || memcmp(image,
-                                                            "\x7f"
-                                                            "ELF",
-                                                            4) == 0)
+    static const char fatbin[] = "\x50\xed\x55\xba", cubin[] = "\x7f\x45\x4c\x46";
+
+    if (strncmp(image, fatbin, strlen(fatbin)) == 0 || strncmp(image, cubin, strlen(cubin)) == 0)
         return OK;
     if (strstr(image, ".version") == NULL)
         return INVALID_IMAGE;
