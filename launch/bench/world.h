@@ -15,8 +15,8 @@ struct world_task {
     size_t bytes;
 };
 
-/* A mode: value is set on TROUPE_OK only, in the unit of the bench that names the mode. TROUPE_NO_GPU
- * says that this machine has not what the mode needs, and why is told then. */
+/* A mode: value is set on TROUPE_OK only, in the unit of the bench that names the mode.
+ * TROUPE_NO_GPU says that this machine has not what the mode needs; why is told then. */
 typedef int world_mode(const struct world_task *task, double *value);
 
 world_mode world_start_join;

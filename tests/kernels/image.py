@@ -18,14 +18,26 @@ PTX, CUBIN = 1, 2
 KERNELS = 3
 
 
+def section(data, wanted):
+    """The bytes of one section of a 64-bit ELF file; none when it has no such section."""
+    (table,) = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<HHH", data, 58)
+    headers = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    for name, _, _, _, offset, length in headers:
+        start = headers[names][4] + name
+        if data[start:data.index(b"\0", start)] == wanted:
+            return data[offset:offset + length]
+    return b""
+
+
 def images(data):
-    """The fatbins among the library's bytes: lists of (kind, architecture)."""
+    """The fatbins in the section: lists of (kind, architecture)."""
     at = data.find(MAGIC)
     while at >= 0:
         _, _, header, size = IMAGE.unpack_from(data, at)
         entry, end, found = at + header, at + header + size, []
         if end > len(data):
-            sys.exit(f"the image at byte {at} reaches beyond the library")
+            sys.exit(f"the image at byte {at} reaches beyond its section")
         while entry < end:
             kind, _, header, size, _, _, _, _, architecture = ENTRY.unpack_from(data, entry)
             found.append((kind, architecture))
@@ -50,7 +62,7 @@ def listed(library, architectures):
 def main():
     library, *architectures = sys.argv[1:]
     with open(library, "rb") as file:
-        found = list(images(file.read()))
+        found = list(images(section(file.read(), b".nv_fatbin")))
     wrong = list(listed(library, architectures))
     if len(found) != KERNELS:
         wrong.append(f"{len(found)} images in place of {KERNELS}")

@@ -45,11 +45,11 @@ picture_or_skip() {
 
 @test "bad words are refused, and a file that cannot be written is told" {
     picture_or_skip
-    run -2 --separate-stderr troupe run -n 1 "$examples/mandelbrot" a.png 0 5
-    [[ $stderr == *"usage: mandelbrot"* ]]
-    run -2 --separate-stderr troupe run -n 1 "$examples/mandelbrot" --what
-    run -1 --separate-stderr troupe run -n 1 "$examples/mandelbrot" nowhere/a.png 20 20
-    [[ $stderr == *"cannot write nowhere/a.png"* ]]
-    run -2 --separate-stderr troupe run -n 1 "$examples/monte_carlo" nothing
-    [[ $stderr == *"usage: monte_carlo"* ]]
+    run -2 troupe run -n 1 "$examples/mandelbrot" a.png 0 5
+    [[ $output == *"usage: mandelbrot"* ]]
+    run -2 troupe run -n 1 "$examples/mandelbrot" --what
+    run -1 troupe run -n 1 "$examples/mandelbrot" nowhere/a.png 20 20
+    [[ $output == *"cannot write nowhere/a.png"* ]]
+    run -2 troupe run -n 1 "$examples/monte_carlo" nothing
+    [[ $output == *"usage: monte_carlo"* ]]
 }
