@@ -1,5 +1,4 @@
-/* The kernel of docs/examples/gpu_driver.c, for the stand-in: loaded by it, through STANDIN_KERNELS.
- */
+/* The kernel of docs/examples/gpu_driver.c, for the stand-in, which loads this by STANDIN_KERNELS. */
 #include "standin/standin.h"
 
 static void add(const struct standin_launch *launch, void *const *arguments)
