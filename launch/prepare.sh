@@ -10,7 +10,7 @@ prepare_log=build/prepare.log
 
 # shellcheck disable=SC2034  # read by the scripts that source this file
 prepare_build_packages=(build-essential cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
-    libhwloc-dev libxxhash-dev libjansson-dev)
+    libhwloc-dev libxxhash-dev libjansson-dev libpng-dev)
 # shellcheck disable=SC2034
 prepare_test_packages=(libcmocka-dev bats python3 procps)
 # Checkers that not every release carries: without them the lint says that it skipped.
@@ -39,6 +39,7 @@ prepare_probe()
     libhwloc-dev) pkg-config --exists 'hwloc >= 2.0' ;;
     libxxhash-dev) pkg-config --exists libxxhash ;;
     libjansson-dev) pkg-config --exists jansson ;;
+    libpng-dev) pkg-config --exists libpng ;;
     libcmocka-dev) pkg-config --exists cmocka ;;
     procps) command -v ps ;;
     *) command -v "$1" ;;

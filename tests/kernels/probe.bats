@@ -22,7 +22,7 @@ on_standin() {
 }
 
 standin_or_skip() {
-    [ -e "$standin" ] && [ -e "$kernels" ] || skip "the stand-in was not built: nvcc is not here"
+    [ -e "$kernels" ] || skip "the stand-in was not built: nvcc is not here"
 }
 
 # refused WORDS…: status 2, nothing on standard output, one line on standard error.
