@@ -157,21 +157,29 @@ void leftovers_signal(int signal_number, struct leftovers_pids *noted)
     free(all.rows);
 }
 
+/* Waits for children: for one at least, unless flags say WNOHANG, and for all that have ended.
+ * False when there is no child any more. */
+static bool children_bury(pid_t watched, int flags, int *status)
+{
+    int ended_status;
+    pid_t ended;
+
+    while ((ended = waitpid(-1, &ended_status, flags | __WALL)) > 0) {
+        if (ended == watched)
+            *status = ended_status;
+        flags = WNOHANG;
+    }
+    return ended == 0 || errno != ECHILD;
+}
+
 /* Whoever is killed leaves its children to the caller, so the tree is looked at again after every
- * death until there is no child. */
+ * death until there is no child. A subreaper without a child has nothing below it: after a run that
+ * ended well the tree, which is every process of the host, need not be read at all. */
 void leftovers_end_processes(pid_t watched, struct leftovers_pids *noted, int *status)
 {
-    for (;;) {
-        int ended_status, flags = 0;
-        pid_t ended;
-
+    while (children_bury(watched, WNOHANG, status)) {
         leftovers_signal(SIGKILL, noted);
-        while ((ended = waitpid(-1, &ended_status, flags | __WALL)) > 0) {
-            if (ended == watched)
-                *status = ended_status;
-            flags = WNOHANG;
-        }
-        if (ended < 0 && errno == ECHILD)
+        if (!children_bury(watched, 0, status))
             return;
     }
 }
