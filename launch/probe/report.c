@@ -8,6 +8,14 @@
 enum { SCHEMA = 1 };
 static const double giga = 1e9;
 
+/* Where a rank measured; "" when it did not come so far. */
+static const char *device_name(const struct probe_row *row)
+{
+    if (row->presence.on_gpu)
+        return "gpu";
+    return row->is_measured ? "cpu" : "";
+}
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static const char *known(const char *text)
@@ -54,17 +62,17 @@ static void row_print(const struct probe_row *row)
 
 void probe_table_print(const struct probe_row *rows, int count)
 {
-    int verified = 0, gpus = 0, slow = 0;
+    int verified = 0, gpus = 0, cpus = 0, slow = 0;
 
     printf("rank  host              pid       cores       NUMA       GB/s  verified  device\n");
     for (int i = 0; i < count; i++) {
         row_print(&rows[i]);
         verified += rows[i].is_measured && rows[i].error[0] == '\0';
         gpus += rows[i].presence.on_gpu;
+        cpus += rows[i].is_measured && !rows[i].presence.on_gpu;
         slow += rows[i].is_outlier;
     }
-    printf("%d of %d ranks verified, %d on a GPU, %d on the CPU", verified, count, gpus,
-           count - gpus);
+    printf("%d of %d ranks verified, %d on a GPU, %d on the CPU", verified, count, gpus, cpus);
     if (slow > 0)
         printf("; %d slow: 20 %% or more below the median of their kind", slow);
     putchar('\n');
@@ -101,12 +109,12 @@ static json_t *row_json(const struct probe_row *row)
 {
     const struct probe_presence *presence = &row->presence;
 
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:o}", "rank",
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "rank",
                      row->rank, "host", text_json(presence->host), "node",
                      number_json(row->is_present, (uint64_t)presence->node), "pid",
                      number_json(row->is_present, (uint64_t)presence->pid), "cores",
                      text_json(presence->cores), "numa", text_json(presence->numa), "device",
-                     presence->on_gpu ? "gpu" : "cpu", "gpu", gpu_json(row), "gb_each_s",
+                     text_json(device_name(row)), "gpu", gpu_json(row), "gb_each_s",
                      row->is_measured ? json_real(row->figure.bytes_each_s / giga) : json_null(),
                      "verified", row->is_measured && row->figure.wrong == 0, "slow",
                      row->is_outlier, "error", text_json(row->error));

@@ -90,10 +90,26 @@ refused() {
 
 @test "a device that fails is told with its reason: status 1" {
     standin_or_skip
-    STANDIN_FAIL=cuLaunchKernel:3:719 run -1 on_standin probe -n 1 --seconds 0 --json
-    printf '%s\n' "${lines[@]}" | sed -n '/^{/,$p' >report
+    local call
+    for call in cuMemAlloc_v2:2 cuModuleLoadDataEx:1 cuEventRecord:1 cuLaunchKernel:3 \
+        cuEventSynchronize:1 cuMemcpyDtoHAsync_v2:2; do
+        STANDIN_FAIL=$call:719 on_standin probe -n 1 --seconds 0 --json >report 2>err && return 1
+        python3 "$judge" report 1 gpu verified=false
+        grep -q "\"error\": \".*${call%:*} returned CUDA_ERROR_LAUNCH_FAILED" report
+    done
+}
+
+@test "a device that cannot be opened is no CPU: status 1" {
+    standin_or_skip
+    STANDIN_FAIL=cuStreamCreate:1:719 on_standin probe -n 1 --json >report 2>err && return 1
+    python3 "$judge" report 1 none verified=false
+}
+
+@test "a device without room names the bytes: status 1" {
+    standin_or_skip
+    STANDIN_FAIL=cuMemAlloc_v2:3:2 on_standin probe -n 1 --json >report 2>err && return 1
     python3 "$judge" report 1 gpu verified=false
-    grep -q '"error": ".*CUDA_ERROR_LAUNCH_FAILED' report
+    grep -q '"error": "troupe_gpu_alloc: [0-9]* bytes asked' report
 }
 
 @test "bad words are refused" {

@@ -1,6 +1,6 @@
 """Whether what `troupe probe --json` printed is what docs/probe.md says; no figure is judged.
 
-probe.py REPORT RANKS cpu|gpu [FIELD=JSON…]
+probe.py REPORT RANKS cpu|gpu|none [FIELD=JSON…]
 
 Every rank must have each FIELD as given. Prints what is wrong, and ends with status 1 then.
 """
@@ -20,7 +20,7 @@ RANK = {
     "pid": INTEGER_OR_NULL,
     "cores": TEXT_OR_NULL,
     "numa": TEXT_OR_NULL,
-    "device": str,
+    "device": TEXT_OR_NULL,
     "gpu": (dict, type(None)),
     "gb_each_s": NUMBER_OR_NULL,
     "verified": bool,
@@ -52,7 +52,8 @@ def rank_judge(rank, number, device, wanted):
     yield from fields(where, rank, RANK)
     if rank.get("gpu") is not None:
         yield from fields(f"{where}'s gpu", rank["gpu"], GPU)
-    if (rank.get("gpu") is not None) != (device == "gpu") or rank.get("device") != device:
+    told = rank.get("device") or "none"
+    if (rank.get("gpu") is not None) != (device == "gpu") or told != device:
         yield f"{where} is not on the {device}"
     if rank.get("rank") != number:
         yield f"{where} says that it is {rank.get('rank')}"
