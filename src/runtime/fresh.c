@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define FRESH_VARIABLE "TROUPE_FRESH"
+#define PLACE_LINES 4
 
 extern char **environ;
 
@@ -34,15 +35,19 @@ static bool is_launchers(const char *variable)
     return false;
 }
 
-static bool names(const char *variable, const char *name)
+/* Whether one of the added lines sets this variable. */
+static bool is_set(const char *variable, char *const *added, size_t added_count)
 {
-    size_t length = strlen(name);
+    size_t length = strcspn(variable, "=");
 
-    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+    for (size_t i = 0; i < added_count; i++)
+        if (strncmp(variable, added[i], length) == 0 && added[i][length] == '=')
+            return true;
+    return false;
 }
 
-/* The child's environment: ours, less the launcher's, with the rank's GPUs and the child's own
- * line. Freed as one array; the added strings are the caller's. */
+/* The child's environment: ours, less the launcher's, with the added lines. Freed as one array; the
+ * strings stay their owners'. */
 static char **environment_make(char *const *added, size_t added_count)
 {
     size_t count = 0, used = 0;
@@ -52,13 +57,31 @@ static char **environment_make(char *const *added, size_t added_count)
         count++;
     made = calloc(count + added_count + 1, sizeof *made);
     for (size_t i = 0; made != NULL && i < count; i++)
-        if (!is_launchers(environ[i]) && !names(environ[i], FRESH_VARIABLE) &&
-            !(added_count > 1 && names(environ[i], "CUDA_VISIBLE_DEVICES")) &&
-            !(added_count > 2 && names(environ[i], "CUDA_DEVICE_ORDER")))
+        if (!is_launchers(environ[i]) && !is_set(environ[i], added, added_count))
             made[used++] = environ[i];
     for (size_t i = 0; made != NULL && i < added_count; i++)
         made[used++] = added[i];
     return made;
+}
+
+/* Lines for the rank's GPUs, as its place has them; returns how many. The caller frees them. */
+static size_t place_lines(const struct topo_place *place, char *lines[PLACE_LINES])
+{
+    const struct {
+        const char *name, *value;
+    } wanted[PLACE_LINES] = {
+        { "CUDA_VISIBLE_DEVICES", place->cuda_visible_devices },
+        { "CUDA_DEVICE_ORDER", place->cuda_device_order },
+        { "TROUPE_PLACED_GPU", place->gpu },
+        { "TROUPE_PLACED_REASON", place->reason },
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < PLACE_LINES; i++)
+        if (wanted[i].value != NULL &&
+            asprintf(&lines[count], "%s=%s", wanted[i].name, wanted[i].value) > 0)
+            count++;
+    return count;
 }
 
 /* In the child, between vfork and exec: system calls only. */
@@ -89,28 +112,21 @@ static pid_t child_make(char *const *argv, char *const *environment)
 
 pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle)
 {
-    char line[FABRIC_ADDRESS_SIZE + 128], *added[3] = { line };
-    char *mask = NULL, *order = NULL;
+    char line[FABRIC_ADDRESS_SIZE + 128], *added[1 + PLACE_LINES] = { line };
+    size_t count = 1 + place_lines(&start->place, added + 1);
     char **environment;
-    size_t count = 1;
     pid_t child = -1;
 
     snprintf(line, sizeof line, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d", address, handle,
              local, world_here.size, world_here.node, world_here.nodes);
-    if (start->place.cuda_visible_devices != NULL &&
-        asprintf(&mask, "CUDA_VISIBLE_DEVICES=%s", start->place.cuda_visible_devices) > 0)
-        added[count++] = mask;
-    if (mask != NULL && start->place.cuda_device_order != NULL &&
-        asprintf(&order, "CUDA_DEVICE_ORDER=%s", start->place.cuda_device_order) > 0)
-        added[count++] = order;
     environment = environment_make(added, count);
     if (environment != NULL)
         child = child_make(start->argv, environment);
     else
         fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
     free(environment);
-    free(mask);
-    free(order);
+    for (size_t i = 1; i < count; i++)
+        free(added[i]);
     return child;
 }
 

@@ -1,4 +1,4 @@
-/* The kernel of docs/examples/gpu_driver.c, for the stand-in, which loads this by STANDIN_KERNELS. */
+/* The kernel of docs/examples/gpu_driver.c, for the stand-in; STANDIN_KERNELS names the library. */
 #include "standin/standin.h"
 
 static void add(const struct standin_launch *launch, void *const *arguments)

@@ -60,6 +60,14 @@ static int fork_after_use(const void *argument, size_t bytes)
     return waitpid(child, &status, 0) == child && status == 0 ? 0 : 2;
 }
 
+/* A fresh process knows the place of its rank: troupe_gpu_open and the failures use it. */
+static int know_place(const void *argument, size_t bytes)
+{
+    (void)argument;
+    (void)bytes;
+    return getenv("TROUPE_PLACED_GPU") != NULL && getenv("TROUPE_PLACED_REASON") != NULL ? 0 : 1;
+}
+
 struct pair {
     troupe_queue shares, done;
 };
@@ -130,6 +138,13 @@ static void test_late_choice(void **state)
     harness_done(harness_start_on(1, count_devices, NULL, 0), 2);
 }
 
+static void test_place(void **state)
+{
+    (void)state;
+    harness_done(harness_start_on(0, know_place, NULL, 0), 0);
+    harness_done(harness_spawn(know_place, NULL, 0), 0);
+}
+
 static void test_memory_returns(void **state)
 {
     (void)state;
@@ -160,6 +175,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_late_choice),
+        cmocka_unit_test(test_place),
         cmocka_unit_test(test_memory_returns),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_share),
