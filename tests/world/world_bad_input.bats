@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets worlds, examples and ways
 # Bad input of every kind: one line that says what, where and what to do; the right status; nothing
 # half done, nothing left running.
 

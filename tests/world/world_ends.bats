@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets worlds, examples and ways
 # What comes back when main returns, and when ranks die: statuses, words, and nothing left.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets worlds, examples and ways
 # The tutorial's programs, each in the three ways that one host has: started by itself, by
 # `troupe run`, by a plain mpirun. And on 64 ranks.
 

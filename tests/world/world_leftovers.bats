@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets worlds, examples and ways
 # After a run that was ended from outside, whoever was killed, nothing remains: no process, no
 # segment, no file of ours or of Open MPI's. Every rank is blocked in a get at that moment.
 

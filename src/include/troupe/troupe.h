@@ -41,8 +41,8 @@ enum {
     TROUPE_NO_RANK = -17,     /* no rank can run it */
     TROUPE_GPU = -18,         /* a CUDA call failed; the sentence has CUDA's name for it */
     TROUPE_NO_GPU = -19,      /* no device to do it with: do it on the CPU */
-    TROUPE_EFORKED = -20,     /* CUDA in a child of a process that used it: spawn instead. The child
-                                 may be a process of the world; TROUPE_FORKED says that it is none */
+    TROUPE_EFORKED = -20,     /* CUDA in a child of a process that used it: spawn instead. Such a
+                                 child may belong to the world; TROUPE_FORKED: it does not */
     TROUPE_CUDA_STARTED = -21 /* CUDA_VISIBLE_DEVICES would change where CUDA already runs */
 };
 
