@@ -8,7 +8,7 @@ setup() {
 
 @test "the stand-in driver is not installed" {
     [ -e "$TROUPE_BUILD/tests/device/standin/libcuda.so.1" ]
-    run find "$tree" -name '*cuda*' ! -name '*.cu'
+    run find "$tree" -name '*libcuda*'
     [ -z "$output" ]
     run grep -rl -e 'stand-in' -e STANDIN_ "$tree/lib" "$tree/bin"
     [ -z "$output" ]
