@@ -3,7 +3,7 @@
 
 setup() {
     examples=$TROUPE_BUILD/examples
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
 }
 
 # every_rank_on WHERE PROGRAM: its two ranks say that they computed there, and that nothing is wrong.

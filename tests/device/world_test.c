@@ -174,10 +174,8 @@ static void test_share(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_late_choice),
-        cmocka_unit_test(test_place),
-        cmocka_unit_test(test_memory_returns),
-        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_late_choice),    cmocka_unit_test(test_place),
+        cmocka_unit_test(test_memory_returns), cmocka_unit_test(test_fork),
         cmocka_unit_test(test_share),
     };
 
