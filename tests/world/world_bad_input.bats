@@ -28,7 +28,7 @@ fails() {
 
 @test "TROUPE_WORKERS that is no number of workers" {
     for workers in 0 -1 abc 4x ''; do
-        TROUPE_WORKERS=$workers fails 2 "TROUPE_WORKERS=$workers is no number of workers" \
+        TROUPE_WORKERS=$workers fails 2 "TROUPE_WORKERS $workers is not a number of ranks" \
             marked "$worlds/world_main"
     done
     TROUPE_WORKERS=1000000 fails 2 "no room for 1000000 ranks" marked "$worlds/world_main"

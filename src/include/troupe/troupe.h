@@ -151,7 +151,7 @@ typedef struct troupe_process {
 typedef int (*troupe_target)(const void *argument, size_t bytes);
 
 enum {
-    TROUPE_METHOD_DEFAULT = 0, /* an idle rank; TROUPE_SPAWN when none is idle */
+    TROUPE_METHOD_DEFAULT = 0, /* an idle rank; _SPAWN when none is idle */
     TROUPE_METHOD_RANK = 1,    /* a rank, waiting for one when all are busy */
     TROUPE_METHOD_SPAWN = 3    /* a fresh process of the same program */
 };
