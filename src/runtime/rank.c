@@ -136,8 +136,8 @@ static void seat_take(struct actor *actor, int local, enum world_role role)
     atomic_store(&seat->job, role == WORLD_RANK ? 0 : RANK_GONE);
 }
 
-/* Every rank comes to the same result at each of the agreements, so the stage that fails is the last
- * for all, and its reason is told once. After the last one every rank has its seat. */
+/* Every rank comes to the same result at each of the agreements, so the stage that fails is the
+ * last for all, and its reason is told once. After the last one every rank has its seat. */
 static int world_make(const struct start *start, struct world *world,
                       const struct fabric_place *place, struct fabric_segment *segment,
                       struct mustered *mustered, struct actor **actor)
