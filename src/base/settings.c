@@ -17,6 +17,8 @@ const struct settings_row settings_table[] = {
       "an hwloc XML file to plan for" },
     { "TROUPE_MPIRUN", SETTINGS_OURS, "mpirun in PATH",
       "the mpirun of troupe run and self-start" },
+    { "TROUPE_CUDA_LIBRARY", SETTINGS_OURS, "libcuda.so.1",
+      "CUDA's driver, for troupe/gpu.h" },
     { "TROUPE_LOG", SETTINGS_OURS, "warning",
       "how much is said: error, warning, info or debug" },
     { "TROUPE_SIMULATED_NODES", SETTINGS_OURS, "1",

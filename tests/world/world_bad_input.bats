@@ -27,10 +27,11 @@ fails() {
 }
 
 @test "TROUPE_WORKERS that is no number of workers" {
-    for workers in 0 -1 abc 4x ''; do
+    for workers in 0 -1 abc 4x; do
         TROUPE_WORKERS=$workers fails 2 "TROUPE_WORKERS $workers is not a number of ranks" \
             marked "$worlds/world_main"
     done
+    TROUPE_WORKERS='' marked "$worlds/world_main" # as if it were not set
     TROUPE_WORKERS=1000000 fails 2 "no room for 1000000 ranks" marked "$worlds/world_main"
 }
 
