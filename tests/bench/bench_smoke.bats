@@ -36,7 +36,8 @@ refused()
         --json >"$here/report" 2>"$here/err"
     printf '%s\n' kernel.stream.shared4 kernel.launch gpu.copy.h2d >"$here/names"
     python3 "$schema" "$here/report" --complete --absent "$here/names" --names "$here/names"
-    [ "$(grep -c 'has no value: not on this machine: no CUDA driver here' "$here/err")" -eq 3 ]
+    # "no CUDA driver here", or, of a library built without nvcc, "no code for a GPU".
+    [ "$(grep -c 'has no value: not on this machine: ..*' "$here/err")" -eq 3 ]
 }
 
 @test "several samples give a spread, names choose, in any order with options" {
