@@ -41,9 +41,7 @@ static bool spin_for(struct bell *bell, uint32_t seen, uint64_t nanoseconds)
         for (int i = 0; i < BELL_SPIN_ROUND; i++) {
             if (atomic_load_explicit(&bell->word, memory_order_acquire) != seen)
                 return true;
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
+            futex_spin_pause();
         }
     } while (clock_now() < until);
     return false;

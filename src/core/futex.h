@@ -15,4 +15,14 @@ int futex_wake(_Atomic uint32_t *word, int count);
 
 #define FUTEX_ALL INT32_MAX
 
+/* Tells the processor that the caller spins, before it sleeps. */
+static inline void futex_spin_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 #endif

@@ -45,15 +45,6 @@ static bool word_take(struct actor *actor, struct lock *lock, uint32_t flag)
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-static void pause_briefly(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Sleeps until the word may be free. Whoever has slept takes the lock as contended, for others may
  * sleep still. Signals that interrupt the sleep do not put the look at the holder off. */
 static void take_slowly(struct actor *actor, struct lock *lock)
@@ -86,7 +77,7 @@ void lock_take(struct actor *actor, struct lock *lock)
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
             word_take(actor, lock, 0))
             return;
-        pause_briefly();
+        futex_spin_pause();
     }
     take_slowly(actor, lock);
 }

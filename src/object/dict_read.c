@@ -7,6 +7,8 @@
  * dict_share.h. */
 #include "object/dict_read.h"
 
+#include "core/futex.h"
+
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
 
 /* The place of bytes that may be read, or NULL. All blocks begin on a line. */
@@ -90,15 +92,6 @@ const struct entry *reading_entry(const struct reading *reading, uint64_t cell, 
     return readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
 }
 
-static void pause_briefly(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Under the lock a look is whole at once, unless the dict ends meanwhile. */
 static int look_locked(const struct share *share, uint64_t hash, dict_look_at look, void *context)
 {
@@ -134,7 +127,7 @@ int dict_look(const struct share *share, uint64_t hash, dict_look_at look, void 
             if (result != LOOK_AGAIN && reading_holds(&reading))
                 return result;
         }
-        pause_briefly();
+        futex_spin_pause();
     }
     return look_locked(share, hash, look, context);
 }

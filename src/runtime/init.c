@@ -258,7 +258,7 @@ int troupe_init_with(int *argc, char ***argv, const troupe_init_options *options
         return fail(TROUPE_ALREADY, "this process %s before; call troupe_init once, and first",
                     called ? "called troupe_init" : "entered a world");
     called = true;
-    start.argc = *argc;
+    (void)argc; /* argv ends with NULL; argc stands in the call as in MPI_Init */
     start.argv = *argv;
     start.arena_bytes = options != NULL ? options->arena_bytes : 0;
     fresh_main();

@@ -20,7 +20,6 @@ struct start {
     struct job_place job;
     struct topo_place place;
     uint64_t arena_bytes; /* 0: by the environment and the machine */
-    int argc;
     char **argv;
 };
 
