@@ -61,7 +61,9 @@ const char *troupe_result_name(int result)
         "TROUPE_BAD_HANDLE", "TROUPE_NO_MEMORY",    "TROUPE_NOT_RUNNING", "TROUPE_ALREADY",
         "TROUPE_FORKED",     "TROUPE_LOST",         "TROUPE_SYSTEM",      "TROUPE_LAUNCH",
         "TROUPE_MISMATCH",   "TROUPE_NO_RANK",      "TROUPE_GPU",         "TROUPE_NO_GPU",
-        "TROUPE_EFORKED",    "TROUPE_CUDA_STARTED",
+        "TROUPE_EFORKED",    "TROUPE_CUDA_STARTED", "TROUPE_CANCELLED",   "TROUPE_OWNER_DIED",
+        "TROUPE_BROKEN",     "TROUPE_DEADLOCK",     "TROUPE_DIFFERS",     "TROUPE_BUSY",
+        "TROUPE_GIVEN_UP",
     };
     int count = (int)(sizeof names / sizeof *names);
 

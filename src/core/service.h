@@ -37,7 +37,7 @@ enum service_op {
     SERVICE_PROCESS_ENDED = 25,
     SERVICE_NODE_DRAIN = 30,
     SERVICE_NODE_END = 31,
-    SERVICE_OPS = 40
+    SERVICE_OPS = 160
 };
 
 struct request {

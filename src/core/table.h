@@ -15,7 +15,23 @@
 #include "core/bell.h"
 #include "core/slot.h"
 
-enum object_kind { OBJECT_NONE = 0, OBJECT_PROCESS = 1, OBJECT_QUEUE = 2, OBJECT_DICT = 3 };
+/* A handle has room for 15. */
+enum object_kind {
+    OBJECT_NONE = 0,
+    OBJECT_PROCESS = 1,
+    OBJECT_QUEUE = 2,
+    OBJECT_DICT = 3,
+    OBJECT_LIST = 4,
+    OBJECT_ARRAY = 5,
+    OBJECT_LOCK = 6,
+    OBJECT_SEMAPHORE = 7,
+    OBJECT_EVENT = 8,
+    OBJECT_CONDITION = 9,
+    OBJECT_BARRIER = 10,
+    OBJECT_PIPE = 11,
+    OBJECT_POOL = 12,
+    OBJECT_GROUP = 13
+};
 
 #define RECORD_BYTES 1024
 #define RECORD_ROOM (RECORD_BYTES - 2 * ARENA_LINE)

@@ -1,0 +1,71 @@
+/* The global dict: keys and values that every process of the world reads and changes. */
+#ifndef TROUPE_DICT_H
+#define TROUPE_DICT_H
+
+#include "troupe/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct troupe_dict {
+    uint64_t id;
+} troupe_dict;
+
+/* Room for later options; none yet. */
+typedef struct troupe_dict_options {
+    uint64_t expected_entries; /* a hint that saves growing; 0: none */
+} troupe_dict_options;
+
+#define TROUPE_KEY_MAX 65536
+
+/* Makes a dict whose entries are spread over the nodes by a hash of their keys. */
+TROUPE_API int troupe_dict_create(const troupe_dict_options *options, troupe_dict *dict);
+
+/* Stores a copy of value under key, replacing what was there.
+ *
+ * key         1 to TROUPE_KEY_MAX bytes of anything
+ * value       0 or more bytes of anything
+ * Returns     TROUPE_OK        stored: it survives the caller's death
+ *             TROUPE_FULL      the arena of the key's node has no room; the old value stays
+ *             TROUPE_BAD_ARGUMENT  the key has 0 or more than TROUPE_KEY_MAX bytes
+ * Threads     any; waits for nobody longer than one bucket's change takes */
+TROUPE_API int troupe_dict_set(troupe_dict dict, troupe_bytes key, troupe_bytes value);
+
+/* Copies the value of key.
+ *
+ * value       [capacity] bytes; filled only on success
+ * size        the value's bytes, also when it did not fit; may be NULL
+ * Returns     TROUPE_OK
+ *             TROUPE_NOT_FOUND
+ *             TROUPE_TOO_LONG   *size exceeds capacity */
+TROUPE_API int troupe_dict_get(troupe_dict dict, troupe_bytes key, void *value, size_t capacity,
+                               size_t *size);
+
+/* Removes key. Returns TROUPE_NOT_FOUND when it was not there. */
+TROUPE_API int troupe_dict_delete(troupe_dict dict, troupe_bytes key);
+
+/* The number of entries, true at some moment on each node. */
+TROUPE_API int troupe_dict_size(troupe_dict dict, uint64_t *entries);
+
+/* Steps to the next entry, in no order. An entry that is there throughout the walk is seen once,
+ * also while the dict grows; one set or deleted meanwhile is seen once or not at all.
+ *
+ * cursor      zero before the first call
+ * key         [key_capacity]; key_size may be NULL
+ * value       [value_capacity]; value_size may be NULL
+ * Returns     TROUPE_OK
+ *             TROUPE_EMPTY     the walk is over
+ *             TROUPE_TOO_LONG  the sizes are set, the cursor stays before this entry */
+TROUPE_API int troupe_dict_next(troupe_dict dict, troupe_cursor *cursor, void *key,
+                                size_t key_capacity, size_t *key_size, void *value,
+                                size_t value_capacity, size_t *value_size);
+
+/* Ends the dict and frees its entries. */
+TROUPE_API int troupe_dict_destroy(troupe_dict dict);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
