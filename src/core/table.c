@@ -212,7 +212,10 @@ static struct record *seen_find(struct actor *actor, uint64_t handle)
 
 int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record)
 {
-    static const char *const kinds[] = { "nothing", "process", "queue", "dict" };
+    static const char *const kinds[] = {
+        "nothing",   "process", "queue",     "dict",    "list", "array", "lock",
+        "semaphore", "event",   "condition", "barrier", "pipe", "pool",  "group",
+    };
     struct table *table = table_of(&actor->arena);
     struct record *found = seen_find(actor, handle);
 
