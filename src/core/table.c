@@ -210,18 +210,25 @@ static struct record *seen_find(struct actor *actor, uint64_t handle)
     return seen->handle == handle ? arena_at(&actor->arena, seen->place) : NULL;
 }
 
+static const char *const kind_names[] = {
+    "nothing",   "process", "queue",     "dict",    "list", "array", "lock",
+    "semaphore", "event",   "condition", "barrier", "pipe", "pool",  "group",
+};
+
+int table_refuse(uint64_t handle, enum object_kind kind)
+{
+    return fail(TROUPE_BAD_HANDLE,
+                "handle %016llx is no handle of a %s; pass one that its create or start call made",
+                (unsigned long long)handle, kind_names[kind]);
+}
+
 int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record)
 {
-    static const char *const kinds[] = {
-        "nothing",   "process", "queue",     "dict",    "list", "array", "lock",
-        "semaphore", "event",   "condition", "barrier", "pipe", "pool",  "group",
-    };
     struct table *table = table_of(&actor->arena);
     struct record *found = seen_find(actor, handle);
 
     if (handle_kind(handle) != kind)
-        return fail(TROUPE_BAD_HANDLE, "handle %016llx is no handle of a %s; pass one that %s made",
-                    (unsigned long long)handle, kinds[kind], "its create or start call");
+        return table_refuse(handle, kind);
     if (found == NULL) {
         if (handle_node(handle) == (int)table->node)
             found = record_at(&actor->arena, (handle & INDEX_MASK) - 1);
@@ -232,7 +239,7 @@ int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, stru
         return fail(TROUPE_BAD_HANDLE,
                     "the %s %016llx was destroyed or never made; make it before, and destroy it "
                     "after, its last use",
-                    kinds[kind], (unsigned long long)handle);
+                    kind_names[kind], (unsigned long long)handle);
     actor->seen[handle % ACTOR_SEEN].handle = handle;
     actor->seen[handle % ACTOR_SEEN].place = arena_offset(&actor->arena, found);
     *record = found;

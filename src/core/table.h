@@ -84,7 +84,10 @@ void table_drop(struct actor *actor, struct record *record);
  * made */
 int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record);
 
-/* The same, and takes the record's lock. */
+/* The failure of a call that was given a handle of another kind. */
+int table_refuse(uint64_t handle, enum object_kind kind);
+
+/* The same as table_find, and takes the record's lock. */
 int table_lock(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record);
 
 /* Ends the handle's life and frees the record; the caller holds its lock, has freed what the body

@@ -11,21 +11,9 @@
 
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
 
-/* The place of bytes that may be read, or NULL. All blocks begin on a line. */
-static const void *readable(const struct arena *arena, uint64_t offset, uint64_t bytes)
-{
-    const struct arena_header *header = arena->header;
-    uint64_t end = header->heap +
-                   (atomic_load_explicit(&header->spans_ready, memory_order_acquire) << SPAN_SHIFT);
-
-    if (offset < header->heap || offset % ARENA_LINE != 0 || offset > end || end - offset < bytes)
-        return NULL;
-    return arena_at(arena, offset);
-}
-
 static uint64_t word_at(const struct arena *arena, uint64_t block, uint64_t index)
 {
-    const _Atomic uint64_t *words = readable(arena, block, (index + 1) * sizeof(uint64_t));
+    const _Atomic uint64_t *words = words_readable(arena, block, (index + 1) * sizeof(uint64_t));
 
     return words != NULL ? atomic_load_explicit(&words[index], memory_order_acquire) : 0;
 }
@@ -41,7 +29,7 @@ static const struct bucket *bucket_find(const struct share *share, uint64_t inde
         return NULL;
     place = atomic_load_explicit(&share->dict->pages[page], memory_order_acquire);
     place = word_at(arena, place, chunk - dict_page_first(page));
-    buckets = readable(arena, place, DICT_CHUNK * sizeof *buckets);
+    buckets = words_readable(arena, place, DICT_CHUNK * sizeof *buckets);
     return buckets != NULL ? &buckets[index % DICT_CHUNK] : NULL;
 }
 
@@ -84,12 +72,12 @@ const struct entry *reading_entry(const struct reading *reading, uint64_t cell, 
 {
     const struct arena *arena = &reading->share->actor->arena;
     uint64_t offset = cell_entry(cell);
-    const struct entry *entry = readable(arena, offset, ENTRY_HEADER);
+    const struct entry *entry = words_readable(arena, offset, ENTRY_HEADER);
 
     if (entry == NULL)
         return NULL;
     *sizes = atomic_load_explicit(&entry->sizes, memory_order_acquire);
-    return readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
+    return words_readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
 }
 
 /* Under the lock a look is whole at once, unless the dict ends meanwhile. */
@@ -190,7 +178,7 @@ int dict_share_size(const struct share *share, uint64_t *entries)
 {
     uint64_t place = atomic_load_explicit(&share->dict->counts, memory_order_acquire), sum = 0;
     const _Atomic uint64_t *counts =
-        readable(&share->actor->arena, place, DICT_STRIPES * sizeof(uint64_t));
+        words_readable(&share->actor->arena, place, DICT_STRIPES * sizeof(uint64_t));
 
     for (uint32_t stripe = 0; counts != NULL && stripe < DICT_STRIPES; stripe++)
         sum += atomic_load_explicit(&counts[stripe], memory_order_acquire);

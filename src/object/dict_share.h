@@ -30,7 +30,7 @@
 #include "core/lock.h"
 #include "core/root.h"
 #include "core/table.h"
-#include "object/dict_words.h"
+#include "object/words.h"
 #include "troupe/troupe.h"
 
 #define DICT_CHUNK 16u      /* buckets of a chunk, and of the smallest dict */

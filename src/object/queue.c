@@ -3,45 +3,14 @@
  * node. */
 #include "object/queue.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "core/recover.h"
 #include "core/root.h"
-#include "core/service.h"
-#include "core/table.h"
-#include "core/world.h"
+#include "object/home.h"
 #include "object/queue_local.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the way home ----------------------------------------------------------------------- */
-
-static int remote_check(uint64_t handle)
-{
-    if (handle_kind(handle) != OBJECT_QUEUE || handle_node(handle) >= world_here.nodes)
-        return fail(TROUPE_BAD_HANDLE,
-                    "handle %016llx is no queue's; pass one that "
-                    "troupe_queue_create made",
-                    (unsigned long long)handle);
-    return TROUPE_OK;
-}
-
-static int call_home(struct actor *actor, const struct request *request, uint64_t deadline,
-                     struct answer *answer)
-{
-    int result = remote_check(request->object);
-
-    memset(answer, 0, sizeof *answer);
-    return result != TROUPE_OK
-               ? result
-               : service_call(actor, handle_node(request->object), request, deadline, answer);
-}
-
-static uint64_t deadline_of(long timeout_ms)
-{
-    return timeout_ms == TROUPE_NO_WAIT ? BELL_NO_WAIT : clock_deadline(timeout_ms);
-}
 
 /* ---- put -------------------------------------------------------------------------------- */
 
@@ -57,9 +26,9 @@ int troupe_queue_put(troupe_queue queue, const void *message, size_t size, long 
         result = fail(TROUPE_BAD_ARGUMENT, "the message is NULL but has %zu bytes", size);
     if (result != TROUPE_OK)
         return result;
-    if (handle_node(queue.id) == world_here.node)
-        return queue_put(actor, &put, deadline_of(timeout_ms));
-    result = call_home(actor, &request, deadline_of(timeout_ms), &answer);
+    if (home_is_here(queue.id))
+        return queue_put(actor, &put, home_deadline(timeout_ms));
+    result = home_ask(actor, OBJECT_QUEUE, &request, home_deadline(timeout_ms), &answer);
     free(answer.data);
     return result;
 }
@@ -99,7 +68,7 @@ static int get_there(struct actor *actor, uint64_t handle, void *buffer, size_t 
 {
     struct request request = { SERVICE_QUEUE_GET, handle, { capacity }, NULL, 0 };
     struct answer answer;
-    int result = call_home(actor, &request, deadline, &answer);
+    int result = home_ask(actor, OBJECT_QUEUE, &request, deadline, &answer);
 
     if (result == TROUPE_OK && answer.size > 0)
         memcpy(buffer, answer.data, answer.size);
@@ -120,9 +89,9 @@ int troupe_queue_get(troupe_queue queue, void *message, size_t capacity, size_t 
             fail(TROUPE_BAD_ARGUMENT, "the buffer is NULL but has room for %zu bytes", capacity);
     if (result != TROUPE_OK)
         return result;
-    if (handle_node(queue.id) == world_here.node)
-        return get_here(actor, queue.id, message, capacity, size, deadline_of(timeout_ms));
-    return get_there(actor, queue.id, message, capacity, size, deadline_of(timeout_ms));
+    if (home_is_here(queue.id))
+        return get_here(actor, queue.id, message, capacity, size, home_deadline(timeout_ms));
+    return get_there(actor, queue.id, message, capacity, size, home_deadline(timeout_ms));
 }
 
 static int get_handler(struct actor *actor, const struct request *request, bool last,
@@ -158,20 +127,7 @@ int troupe_queue_create(const troupe_queue_options *options, troupe_queue *queue
 
 int troupe_queue_size(troupe_queue queue, uint64_t *messages)
 {
-    struct request request = { SERVICE_QUEUE_SIZE, queue.id, { 0 }, NULL, 0 };
-    struct answer answer;
-    struct actor *actor;
-    int result = world_enter(&actor);
-
-    if (result != TROUPE_OK)
-        return result;
-    if (handle_node(queue.id) == world_here.node)
-        return queue_count(actor, queue.id, messages);
-    result = call_home(actor, &request, BELL_NO_WAIT, &answer);
-    if (result == TROUPE_OK)
-        *messages = answer.words[0];
-    free(answer.data);
-    return result;
+    return home_count(queue.id, OBJECT_QUEUE, SERVICE_QUEUE_SIZE, queue_count, messages);
 }
 
 static int size_handler(struct actor *actor, const struct request *request, bool last,
@@ -191,31 +147,14 @@ int troupe_queue_empty(troupe_queue queue, int *empty)
     return result;
 }
 
-static int at_home(uint64_t handle, enum service_op op,
-                   int (*local)(struct actor *actor, uint64_t handle))
-{
-    struct request request = { op, handle, { 0 }, NULL, 0 };
-    struct answer answer;
-    struct actor *actor;
-    int result = world_enter(&actor);
-
-    if (result != TROUPE_OK)
-        return result;
-    if (handle_node(handle) == world_here.node)
-        return local(actor, handle);
-    result = call_home(actor, &request, BELL_NO_WAIT, &answer);
-    free(answer.data);
-    return result;
-}
-
 int troupe_queue_close(troupe_queue queue)
 {
-    return at_home(queue.id, SERVICE_QUEUE_CLOSE, queue_close);
+    return home_do(queue.id, OBJECT_QUEUE, SERVICE_QUEUE_CLOSE, queue_close);
 }
 
 int troupe_queue_destroy(troupe_queue queue)
 {
-    return at_home(queue.id, SERVICE_QUEUE_DESTROY, queue_destroy);
+    return home_do(queue.id, OBJECT_QUEUE, SERVICE_QUEUE_DESTROY, queue_destroy);
 }
 
 static int close_handler(struct actor *actor, const struct request *request, bool last,

@@ -1,15 +1,27 @@
-/* Bytes in a dict's blocks, copied and compared word by word.
+/* Bytes in blocks that are read without a lock, copied and compared word by word.
  *
- * Readers look at blocks that may be somebody else's by now, so every word is an atomic: written
- * with release, read with acquire. Keys and values begin on a word and end in one that is padded
- * with zeros. */
-#ifndef TROUPE_OBJECT_DICT_WORDS_H
-#define TROUPE_OBJECT_DICT_WORDS_H
+ * Readers look at blocks that may be somebody else's by now, so they check where a block lies
+ * before they look, and every word is an atomic: written with release, read with acquire. Whatever
+ * is stored begins on a word and ends in one that is padded with zeros. */
+#ifndef TROUPE_OBJECT_WORDS_H
+#define TROUPE_OBJECT_WORDS_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "core/arena.h"
+
 #include <string.h>
+
+/* The place of bytes that may be read, or NULL: what is committed never shrinks, and all blocks
+ * begin on a line. */
+static inline const void *words_readable(const struct arena *arena, uint64_t offset, uint64_t bytes)
+{
+    const struct arena_header *header = arena->header;
+    uint64_t end = header->heap +
+                   (atomic_load_explicit(&header->spans_ready, memory_order_acquire) << SPAN_SHIFT);
+
+    if (offset < header->heap || offset % ARENA_LINE != 0 || offset > end || end - offset < bytes)
+        return NULL;
+    return arena_at(arena, offset);
+}
 
 static inline uint64_t words_for(uint64_t bytes)
 {
