@@ -32,25 +32,43 @@ static void spin_learn(struct actor *actor, bool in_vain)
         actor->spin_ns = actor->spin_ns > BELL_SPIN_LEAST ? actor->spin_ns / 2 : 0;
 }
 
-/* Spins while the word stays as seen; true when it changed. */
-static bool spin_for(struct bell *bell, uint32_t seen, uint64_t nanoseconds)
+/* One call of bell_await: what it waits for. */
+struct wait {
+    struct bell *bell;
+    uint64_t deadline;
+    int again;
+    bell_attempt attempt;
+    bell_peek peek; /* NULL: the word tells of every change */
+    void *context;
+};
+
+static bool word_changed(const struct wait *wait, uint32_t seen)
+{
+    return atomic_load_explicit(&wait->bell->word, memory_order_acquire) != seen;
+}
+
+/* Spins while the word stays as seen, and there is nothing to see; true when that changed. */
+static bool spin_for(struct actor *actor, const struct wait *wait, uint32_t seen,
+                     uint64_t nanoseconds)
 {
     uint64_t until = clock_now() + nanoseconds;
 
     do {
         for (int i = 0; i < BELL_SPIN_ROUND; i++) {
-            if (atomic_load_explicit(&bell->word, memory_order_acquire) != seen)
+            if (wait->peek != NULL ? wait->peek(actor, wait->context) : word_changed(wait, seen))
                 return true;
             futex_spin_pause();
         }
+        if (word_changed(wait, seen))
+            return true;
     } while (clock_now() < until);
     return false;
 }
 
-static bool spin(struct actor *actor, struct bell *bell, uint32_t seen)
+static bool spin(struct actor *actor, const struct wait *wait, uint32_t seen)
 {
     uint64_t nanoseconds = spin_choose(actor);
-    bool changed = nanoseconds > 0 && spin_for(bell, seen, nanoseconds);
+    bool changed = nanoseconds > 0 && spin_for(actor, wait, seen, nanoseconds);
 
     if (nanoseconds > 0)
         spin_learn(actor, !changed);
@@ -69,43 +87,57 @@ static uint32_t announce(struct bell *bell)
 }
 
 /* Announces, looks once more, sleeps. in_time is false when the deadline passed. */
-static int sleep_once(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
-                      bell_attempt attempt, void *context, bool *in_time)
+static int sleep_once(struct actor *actor, const struct wait *wait, bool *in_time)
 {
     uint32_t ticket;
     int result;
 
-    atomic_store_explicit(&actor->slot->bell, arena_offset(&actor->arena, bell),
+    atomic_store_explicit(&actor->slot->bell, arena_offset(&actor->arena, wait->bell),
                           memory_order_release);
-    ticket = announce(bell);
-    result = attempt(actor, context);
-    if (result == again)
-        *in_time = futex_wait(&bell->word, ticket, deadline);
+    ticket = announce(wait->bell);
+    result = wait->attempt(actor, wait->context);
+    if (result == wait->again)
+        *in_time = futex_wait(&wait->bell->word, ticket, wait->deadline);
     return result;
 }
 
 /* The slot goes on naming the bell after a sleep, until the attempt that follows is over: who dies
  * between the wake and the attempt has used up a wake, too. */
-int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
-               bell_attempt attempt, void *context)
+static int await(struct actor *actor, const struct wait *wait)
 {
     bool in_time = true;
     int result;
 
     for (;;) {
-        uint32_t seen = atomic_load(&bell->word);
+        uint32_t seen = atomic_load(&wait->bell->word);
 
-        result = attempt(actor, context);
-        if (result != again || deadline == BELL_NO_WAIT || !in_time)
+        result = wait->attempt(actor, wait->context);
+        if (result != wait->again || wait->deadline == BELL_NO_WAIT || !in_time)
             break;
-        if (spin(actor, bell, seen))
+        if (spin(actor, wait, seen))
             continue;
-        result = sleep_once(actor, bell, deadline, again, attempt, context, &in_time);
-        if (result != again)
+        result = sleep_once(actor, wait, &in_time);
+        if (result != wait->again)
             break;
     }
     atomic_store_explicit(&actor->slot->bell, 0, memory_order_release);
     return result;
+}
+
+int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
+               bell_attempt attempt, void *context)
+{
+    struct wait wait = { bell, deadline, again, attempt, NULL, context };
+
+    return await(actor, &wait);
+}
+
+int bell_await_peek(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
+                    bell_attempt attempt, bell_peek peek, void *context)
+{
+    struct wait wait = { bell, deadline, again, attempt, peek, context };
+
+    return await(actor, &wait);
 }
 
 void bell_promise(struct actor *actor, struct bell *bell)
@@ -150,4 +182,20 @@ void bell_ring(const struct arena *arena, struct bell *bell, int count)
     ring_one(bell, count);
     if (atomic_load(&bell->watched) != 0)
         ring_one(&arena->header->service_bell, FUTEX_ALL);
+}
+
+void bell_redeem_asleep(struct actor *actor, int count)
+{
+    for (int i = 0; i < SLOT_PROMISES; i++) {
+        _Atomic uint64_t *promise = &actor->slot->promises[i];
+        uint64_t place = atomic_load_explicit(promise, memory_order_relaxed);
+        struct bell *bell = arena_at(&actor->arena, place);
+
+        if (place == 0)
+            continue;
+        if ((atomic_load_explicit(&bell->word, memory_order_acquire) & BELL_WAITED) != 0 ||
+            atomic_load_explicit(&bell->watched, memory_order_acquire) != 0)
+            bell_ring(&actor->arena, bell, count);
+        atomic_store_explicit(promise, 0, memory_order_release);
+    }
 }

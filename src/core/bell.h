@@ -22,11 +22,30 @@ typedef int (*bell_attempt)(struct actor *actor, void *context);
 int bell_await(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
                bell_attempt attempt, void *context);
 
+/* The same for a change that can be seen at little cost without locks: the spin looks for that
+ * itself, so whoever makes the change need not ring for those who spin (bell_redeem_asleep). */
+typedef bool (*bell_peek)(struct actor *actor, void *context);
+int bell_await_peek(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
+                    bell_attempt attempt, bell_peek peek, void *context);
+
+/* Whether the attempt under way is the last look before a sleep. */
+static inline bool bell_announced(const struct actor *actor)
+{
+    return atomic_load_explicit(&actor->slot->bell, memory_order_relaxed) != 0;
+}
+
 /* Promises to ring, before the change is committed. At most SLOT_PROMISES at a time. */
 void bell_promise(struct actor *actor, struct bell *bell);
 
 /* Rings what was promised, each bell for at most count waiters. */
 void bell_redeem(struct actor *actor, int count);
+
+/* The same for changes that spinning waiters peek at: each bell stays untouched unless somebody
+ * sleeps on it or watches it. The caller has given the lock under which the change was made; the
+ * waiter's last look begins with lock_touch of it. The two exchanges of one word have an order: if
+ * the giver's is first, the waiter sees the change; if the waiter's is first, the giver sees that
+ * it waits. So no wake is missed, without a fence on the giver's side. */
+void bell_redeem_asleep(struct actor *actor, int count);
 
 /* Wakes at most count waiters, and the node's service if it watches this bell. */
 void bell_ring(const struct arena *arena, struct bell *bell, int count);

@@ -1,8 +1,5 @@
 /* The lock of the three states (free, held, held and contended) of Drepper's "Futexes are tricky",
- * with its holder named.
- *
- * Memory orders: taking acquires, giving releases; the slot's entry is stored with release before
- * the swap that takes, and cleared after the exchange that gives. */
+ * with its holder named. */
 #include "core/lock.h"
 
 #include "base/clock.h"
@@ -11,11 +8,10 @@
 
 #include <assert.h>
 
-#define LOCK_CONTENDED 0x80000000u
 #define LOCK_SPINS 100
 #define LOCK_PATIENCE_MS 200 /* then the sleeper looks whether the holder is dead */
 
-static _Atomic uint64_t *entry_free(struct actor *actor)
+_Atomic uint64_t *lock_entry_free(struct actor *actor)
 {
     int i = 0;
 
@@ -26,7 +22,7 @@ static _Atomic uint64_t *entry_free(struct actor *actor)
     return &actor->slot->locks[i];
 }
 
-static _Atomic uint64_t *entry_of(struct actor *actor, const struct lock *lock)
+_Atomic uint64_t *lock_entry_of(struct actor *actor, const struct lock *lock)
 {
     uint64_t offset = arena_offset(&actor->arena, lock);
     int i = 0;
@@ -47,7 +43,7 @@ static bool word_take(struct actor *actor, struct lock *lock, uint32_t flag)
 
 /* Sleeps until the word may be free. Whoever has slept takes the lock as contended, for others may
  * sleep still. Signals that interrupt the sleep do not put the look at the holder off. */
-static void take_slowly(struct actor *actor, struct lock *lock)
+static void take_asleep(struct actor *actor, struct lock *lock)
 {
     uint64_t patience = clock_deadline(LOCK_PATIENCE_MS);
 
@@ -69,22 +65,20 @@ static void take_slowly(struct actor *actor, struct lock *lock)
     }
 }
 
-void lock_take(struct actor *actor, struct lock *lock)
+void lock_take_slowly(struct actor *actor, struct lock *lock)
 {
-    atomic_store_explicit(entry_free(actor), arena_offset(&actor->arena, lock),
-                          memory_order_release);
     for (int spin = 0; spin < LOCK_SPINS; spin++) {
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
             word_take(actor, lock, 0))
             return;
         futex_spin_pause();
     }
-    take_slowly(actor, lock);
+    take_asleep(actor, lock);
 }
 
 bool lock_try(struct actor *actor, struct lock *lock)
 {
-    _Atomic uint64_t *entry = entry_free(actor);
+    _Atomic uint64_t *entry = lock_entry_free(actor);
 
     atomic_store_explicit(entry, arena_offset(&actor->arena, lock), memory_order_release);
     if (word_take(actor, lock, 0))
@@ -93,13 +87,9 @@ bool lock_try(struct actor *actor, struct lock *lock)
     return false;
 }
 
-void lock_give(struct actor *actor, struct lock *lock)
+void lock_wake(struct lock *lock)
 {
-    _Atomic uint64_t *entry = entry_of(actor, lock);
-
-    if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) & LOCK_CONTENDED)
-        futex_wake(&lock->word, 1);
-    atomic_store_explicit(entry, 0, memory_order_release);
+    futex_wake(&lock->word, 1);
 }
 
 void lock_bury(struct lock *lock, uint32_t number)

@@ -34,7 +34,7 @@ enum object_kind {
 };
 
 #define RECORD_BYTES 1024
-#define RECORD_ROOM (RECORD_BYTES - 2 * ARENA_LINE)
+#define RECORD_ROOM (RECORD_BYTES - 4 * ARENA_LINE)
 
 /* handle: kind (4) | node (16) | generation (20) | index + 1 (24). */
 struct record {
@@ -42,10 +42,14 @@ struct record {
     _Atomic uint64_t handle;     /* 0 while free */
     _Atomic uint64_t generation; /* of the next handle */
     _Atomic uint64_t next;       /* free list, or chain of foreign records: offset */
-    /* A line that every operation writes. */
-    _Alignas(ARENA_LINE) struct lock lock; /* the object's; guards what its file says */
-    struct bell bell;                      /* what waiters of the object sleep on */
-    struct bell room;                      /* a second one, for those who wait for the opposite */
+    /* Lines that operations write: the lock of an object, or of one end of an object that has two,
+     * and that of the other end. What a record holds later, they stay locks. */
+    _Alignas(ARENA_LINE) struct lock lock; /* guards what the object's file says */
+    _Alignas(ARENA_LINE) struct lock other_lock;
+    /* A line that only those who sleep write, and those who wake them. */
+    _Alignas(ARENA_LINE) struct bell bell; /* what waiters of the object sleep on */
+    struct bell room;                      /* for those who wait for the opposite */
+    struct bell idle;                      /* for those who wait until nothing is left to do */
     _Alignas(ARENA_LINE) unsigned char body[RECORD_ROOM]; /* the object's, by kind */
 };
 _Static_assert(sizeof(struct record) == RECORD_BYTES, "records pack");
