@@ -324,7 +324,7 @@ static int drain_handler(struct actor *actor, const struct request *request, boo
 
 void process_register(void)
 {
-    process_mask_remember();
+    process_gpus_remember();
     process_start_register();
     service_register(SERVICE_PROCESS_JOIN, join_handler);
     service_register(SERVICE_PROCESS_STATUS, status_handler);

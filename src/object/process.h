@@ -24,7 +24,7 @@ struct process {
     _Atomic uint64_t argument; /* offset of the bytes, 0 when there are none */
     _Atomic uint64_t next;     /* in a list of the node */
     uint64_t argument_bytes;
-    uint64_t mask; /* bytes of CUDA_VISIBLE_DEVICES behind the argument, see process_gpus.h */
+    uint64_t gpus; /* a choice; its text stands behind the argument: see process_gpus.h */
     struct target target;
     char name[TROUPE_NAME_SIZE];
     char host[TROUPE_HOST_SIZE];

@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "core/world.h"
 #include "device/device.h"
+#include "object/process.h"
 #include "topo/place.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define WHAT_SIZE 400
 
 static char *planned; /* NULL: it was not set */
+static bool chosen;   /* nothing was planned: whatever the variable is, it travels */
 
 static char *variable_copy(const char *name)
 {
@@ -33,22 +35,69 @@ static void variable_put(const char *name, const char *value)
 
 /* ---- the starter ------------------------------------------------------------------------ */
 
-void process_mask_remember(void)
+void process_gpus_remember(void)
 {
     free(planned);
     planned = variable_copy(MASK_VARIABLE);
 }
 
-uint64_t process_mask_choose(const char **text)
+void process_gpus_chosen(void)
+{
+    chosen = true;
+}
+
+static uint64_t word_make(enum gpus_kind kind, size_t count, const char *text)
+{
+    return (uint64_t)kind << 56 | (uint64_t)count << 32 | (text != NULL ? strlen(text) + 1 : 0);
+}
+
+/* What the environment says, if that is not the plan's word. */
+static uint64_t environment_choose(const char **text)
 {
     const char *now = getenv(MASK_VARIABLE);
+    bool same = now == planned || (now != NULL && planned != NULL && strcmp(now, planned) == 0);
 
+    if (same && !chosen)
+        return word_make(GPUS_AS_PLANNED, 0, NULL);
     if (now == NULL)
-        return planned != NULL ? MASK_UNSET : MASK_AS_PLANNED;
-    if (planned != NULL && strcmp(now, planned) == 0)
-        return MASK_AS_PLANNED;
+        return word_make(GPUS_UNSET, 0, NULL);
     *text = now;
-    return strlen(now) + 1;
+    return word_make(GPUS_POOL, 0, now);
+}
+
+static int options_check(const troupe_process_options *options)
+{
+    if (options->gpus < 0 || options->gpus > GPUS_COUNT_MOST)
+        return fail(TROUPE_BAD_ARGUMENT, "gpus = %d is no number of GPUs; ask for 1 to %d",
+                    options->gpus, GPUS_COUNT_MOST);
+    if (options->gpus > 0 && options->gpu_list != NULL)
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "gpus = %d and gpu_list = \"%s\"; give a number or a list, not both",
+                    options->gpus, options->gpu_list);
+    if ((options->gpus > 0 || options->gpu_list != NULL) && options->method != TROUPE_METHOD_SPAWN)
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "GPUs of its own are for a fresh process; add .method = TROUPE_METHOD_SPAWN");
+    if (options->gpu_list != NULL && strlen(options->gpu_list) >= UINT32_MAX)
+        return fail(TROUPE_BAD_ARGUMENT, "gpu_list has %zu bytes", strlen(options->gpu_list));
+    return TROUPE_OK;
+}
+
+int process_gpus_choose(const troupe_process_options *options, uint64_t *word, const char **text)
+{
+    int result = options_check(options);
+
+    if (result != TROUPE_OK)
+        return result;
+    if (options->gpu_list != NULL) {
+        *text = options->gpu_list;
+        *word = word_make(GPUS_LIST, 0, options->gpu_list);
+        return TROUPE_OK;
+    }
+    *word = environment_choose(text);
+    if (options->gpus > 0)
+        *word = word_make(GPUS_COUNT, (size_t)options->gpus,
+                          gpus_kind(*word) == GPUS_POOL ? *text : NULL);
+    return TROUPE_OK;
 }
 
 /* ---- the runner ------------------------------------------------------------------------- */
@@ -95,20 +144,20 @@ static int share_set(const char *text)
     return result;
 }
 
-int process_mask_set(uint64_t mask, const char *text, struct process_mask_kept *kept)
+int process_gpus_set(uint64_t word, const char *text, struct process_gpus_kept *kept)
 {
     kept->mask = kept->order = kept->gpu = NULL;
-    if (mask == MASK_AS_PLANNED)
+    if (gpus_kind(word) == GPUS_AS_PLANNED)
         return TROUPE_OK;
     kept->mask = variable_copy(MASK_VARIABLE);
     kept->order = variable_copy(ORDER_VARIABLE);
     kept->gpu = variable_copy(PLACED_GPU_VARIABLE);
-    return mask != MASK_UNSET ? share_set(text) : mask_change(NULL, NULL);
+    return gpus_kind(word) == GPUS_UNSET ? mask_change(NULL, NULL) : share_set(text);
 }
 
-void process_mask_restore(uint64_t mask, struct process_mask_kept *kept)
+void process_gpus_restore(uint64_t word, struct process_gpus_kept *kept)
 {
-    if (mask == MASK_AS_PLANNED)
+    if (gpus_kind(word) == GPUS_AS_PLANNED)
         return;
     variable_put(MASK_VARIABLE, kept->mask);
     variable_put(ORDER_VARIABLE, kept->order);
@@ -116,4 +165,24 @@ void process_mask_restore(uint64_t mask, struct process_mask_kept *kept)
     free(kept->mask);
     free(kept->order);
     free(kept->gpu);
+}
+
+/* ---- a fresh process's keeper -------------------------------------------------------------- */
+
+int process_gpus_of(struct actor *actor, uint64_t handle, uint64_t *word, char **text)
+{
+    const struct process *process;
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_PROCESS, &record);
+
+    if (result != TROUPE_OK)
+        return result;
+    process = process_of(record);
+    *word = process->gpus;
+    *text = NULL;
+    if (gpus_text_size(*word) == 0)
+        return TROUPE_OK;
+    *text = strdup((const char *)arena_at(&actor->arena, atomic_load(&process->argument)) +
+                   process->argument_bytes);
+    return *text != NULL ? TROUPE_OK : fail(TROUPE_NO_MEMORY, "no memory for a process's GPUs");
 }

@@ -127,16 +127,17 @@ static int function_call(troupe_target function, const struct process *process,
     return code & 0xff;
 }
 
-static struct process_end target_call(struct actor *actor, uint64_t handle)
+/* own_gpus: the caller's environment was made for this process. */
+static struct process_end target_call(struct actor *actor, uint64_t handle, bool own_gpus)
 {
     static const struct process_end gone = { TROUPE_STATE_FAILED, -1, 0, "its record is gone" };
     struct process_end end = { TROUPE_STATE_DONE, 0, 0, NULL };
     struct process *process;
     struct record *record;
     troupe_target function;
-    struct process_mask_kept kept;
+    struct process_gpus_kept kept;
     const void *argument;
-    uint64_t mask;
+    uint64_t gpus;
 
     if (table_find(actor, handle, OBJECT_PROCESS, &record) != TROUPE_OK)
         return gone;
@@ -144,13 +145,13 @@ static struct process_end target_call(struct actor *actor, uint64_t handle)
     if (target_find(&process->target, &function) != TROUPE_OK)
         return (struct process_end){ TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
     argument = arena_at(&actor->arena, atomic_load(&process->argument));
-    mask = process->mask;
-    if (process_mask_set(mask, (const char *)argument + process->argument_bytes, &kept) !=
+    gpus = own_gpus ? 0 : process->gpus;
+    if (process_gpus_set(gpus, (const char *)argument + process->argument_bytes, &kept) !=
         TROUPE_OK)
         end = (struct process_end){ TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
     else
         end.exit_code = function_call(function, process, argument);
-    process_mask_restore(mask, &kept);
+    process_gpus_restore(gpus, &kept);
     return end;
 }
 
@@ -161,7 +162,7 @@ int process_run(struct actor *actor, uint64_t handle, int method)
 
     current = handle;
     process_running(actor, handle, world_here.rank, method, (int)getpid());
-    end = target_call(actor, handle);
+    end = target_call(actor, handle, method == TROUPE_METHOD_SPAWN);
     current = outer;
     if (process_sync_output != NULL)
         process_sync_output();

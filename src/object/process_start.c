@@ -18,8 +18,8 @@ struct order {
     struct target target;
     const void *argument;
     size_t bytes;
-    const char *mask_text;
-    uint64_t mask; /* see process_gpus.h */
+    const char *gpus_text;
+    uint64_t gpus; /* see process_gpus.h */
     char name[TROUPE_NAME_SIZE];
     uint64_t foreign; /* the handle its home gave it, or 0 */
 };
@@ -35,8 +35,8 @@ static int record_make(struct actor *actor, const struct order *order, struct re
 
     if (result != TROUPE_OK)
         return result;
-    if (order->bytes + process_mask_size(order->mask) > 0)
-        result = tx_alloc(actor, order->bytes + process_mask_size(order->mask), &argument);
+    if (order->bytes + gpus_text_size(order->gpus) > 0)
+        result = tx_alloc(actor, order->bytes + gpus_text_size(order->gpus), &argument);
     if (result != TROUPE_OK) {
         tx_abort(actor);
         table_drop(actor, *record);
@@ -44,13 +44,13 @@ static int record_make(struct actor *actor, const struct order *order, struct re
     }
     if (order->bytes > 0)
         memcpy(arena_at(&actor->arena, argument), order->argument, order->bytes);
-    if (process_mask_size(order->mask) > 0)
-        memcpy(arena_at(&actor->arena, argument + order->bytes), order->mask_text,
-               process_mask_size(order->mask));
+    if (gpus_text_size(order->gpus) > 0)
+        memcpy(arena_at(&actor->arena, argument + order->bytes), order->gpus_text,
+               gpus_text_size(order->gpus));
     process = process_of(*record);
     process->target = order->target;
     process->argument_bytes = order->bytes;
-    process->mask = order->mask;
+    process->gpus = order->gpus;
     atomic_store(&process->argument, argument);
     memcpy(process->name, order->name, sizeof process->name);
     resume_begin(actor, RESUME_PROCESS_START, arena_offset(&actor->arena, *record));
@@ -93,8 +93,8 @@ static int remote_offer(struct actor *actor, int node, const struct order *order
     struct request request = {
         .op = SERVICE_PROCESS_START,
         .object = atomic_load(&record->handle),
-        .words = { order->target.object, order->target.offset, mode, (uint64_t)local, order->mask },
-        .size = TROUPE_NAME_SIZE + process_mask_size(order->mask) + order->bytes,
+        .words = { order->target.object, order->target.offset, mode, (uint64_t)local, order->gpus },
+        .size = TROUPE_NAME_SIZE + gpus_text_size(order->gpus) + order->bytes,
     };
     unsigned char *data = malloc(request.size);
     int result;
@@ -102,10 +102,10 @@ static int remote_offer(struct actor *actor, int node, const struct order *order
     if (data == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for an argument of %zu bytes", order->bytes);
     memcpy(data, order->name, TROUPE_NAME_SIZE);
-    if (process_mask_size(order->mask) > 0)
-        memcpy(data + TROUPE_NAME_SIZE, order->mask_text, process_mask_size(order->mask));
+    if (gpus_text_size(order->gpus) > 0)
+        memcpy(data + TROUPE_NAME_SIZE, order->gpus_text, gpus_text_size(order->gpus));
     if (order->bytes > 0)
-        memcpy(data + TROUPE_NAME_SIZE + process_mask_size(order->mask), order->argument,
+        memcpy(data + TROUPE_NAME_SIZE + gpus_text_size(order->gpus), order->argument,
                order->bytes);
     request.data = data;
     result = service_call(actor, node, &request, BELL_NO_WAIT, &answer);
@@ -129,15 +129,15 @@ static int start_handler(struct actor *actor, const struct request *request, boo
     int result;
 
     (void)last, (void)answer, (void)bell;
-    order.mask = request->words[4];
+    order.gpus = request->words[4];
     if (request->size < TROUPE_NAME_SIZE ||
-        request->size - TROUPE_NAME_SIZE < process_mask_size(order.mask))
+        request->size - TROUPE_NAME_SIZE < gpus_text_size(order.gpus))
         return fail(TROUPE_BAD_ARGUMENT, "a request to start a process came without its name");
     memcpy(order.name, request->data, TROUPE_NAME_SIZE);
     order.name[TROUPE_NAME_SIZE - 1] = '\0';
-    order.mask_text = (const char *)request->data + TROUPE_NAME_SIZE;
-    order.argument = order.mask_text + process_mask_size(order.mask);
-    order.bytes = request->size - TROUPE_NAME_SIZE - process_mask_size(order.mask);
+    order.gpus_text = (const char *)request->data + TROUPE_NAME_SIZE;
+    order.argument = order.gpus_text + gpus_text_size(order.gpus);
+    order.bytes = request->size - TROUPE_NAME_SIZE - gpus_text_size(order.gpus);
     result = record_make(actor, &order, &record, &handle);
     if (result != TROUPE_OK)
         return result;
@@ -279,12 +279,13 @@ int troupe_process_start(troupe_target target, const void *argument, size_t byte
         result = options_check(chosen);
     if (result == TROUPE_OK)
         result = target_name(target, &order.target);
+    if (result == TROUPE_OK)
+        result = process_gpus_choose(chosen, &order.gpus, &order.gpus_text);
     if (result == TROUPE_OK && argument == NULL && bytes > 0)
         result = fail(TROUPE_BAD_ARGUMENT, "the argument is NULL but has %zu bytes", bytes);
     if (result != TROUPE_OK)
         return result;
     name_choose(chosen, order.name);
-    order.mask = process_mask_choose(&order.mask_text);
     if (process_sync_output != NULL)
         process_sync_output();
     result = record_make(actor, &order, &record, &handle);

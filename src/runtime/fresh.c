@@ -8,6 +8,7 @@
 #include "core/table.h"
 #include "job/stdio.h"
 #include "object/process.h"
+#include "object/process_gpus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,6 @@
 #include <unistd.h>
 
 #define FRESH_VARIABLE "TROUPE_FRESH"
-#define PLACE_LINES 4
 
 extern char **environ;
 
@@ -35,53 +35,38 @@ static bool is_launchers(const char *variable)
     return false;
 }
 
-/* Whether one of the added lines sets this variable. */
-static bool is_set(const char *variable, char *const *added, size_t added_count)
+/* Whether a line is about this variable. */
+static bool is_named(const char *variable, const struct fresh_lines *lines)
 {
     size_t length = strcspn(variable, "=");
 
-    for (size_t i = 0; i < added_count; i++)
-        if (strncmp(variable, added[i], length) == 0 && added[i][length] == '=')
+    for (size_t i = 0; i < FRESH_LINES; i++)
+        if (strncmp(variable, lines->text[i], length) == 0 &&
+            strcspn(lines->text[i], "=") == length)
             return true;
     return false;
 }
 
-/* The child's environment: ours, less the launcher's, with the added lines. Freed as one array; the
- * strings stay their owners'. */
-static char **environment_make(char *const *added, size_t added_count)
+/* The child's environment: ours, less the launcher's, with the line that names its process and
+ * those about GPUs. Freed as one array; the strings stay their owners'. */
+static char **environment_make(char *process, const struct fresh_lines *lines)
 {
     size_t count = 0, used = 0;
     char **made;
 
     while (environ[count] != NULL)
         count++;
-    made = calloc(count + added_count + 1, sizeof *made);
-    for (size_t i = 0; made != NULL && i < count; i++)
-        if (!is_launchers(environ[i]) && !is_set(environ[i], added, added_count))
+    made = calloc(count + 1 + FRESH_LINES + 1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!is_launchers(environ[i]) && !is_named(environ[i], lines))
             made[used++] = environ[i];
-    for (size_t i = 0; made != NULL && i < added_count; i++)
-        made[used++] = added[i];
+    for (size_t i = 0; i < FRESH_LINES; i++)
+        if (strchr(lines->text[i], '=') != NULL)
+            made[used++] = lines->text[i];
+    made[used++] = process;
     return made;
-}
-
-/* Lines for the rank's GPUs, as its place has them; returns how many. The caller frees them. */
-static size_t place_lines(const struct topo_place *place, char *lines[PLACE_LINES])
-{
-    const struct {
-        const char *name, *value;
-    } wanted[PLACE_LINES] = {
-        { "CUDA_VISIBLE_DEVICES", place->cuda_visible_devices },
-        { "CUDA_DEVICE_ORDER", place->cuda_device_order },
-        { "TROUPE_PLACED_GPU", place->gpu },
-        { "TROUPE_PLACED_REASON", place->reason },
-    };
-    size_t count = 0;
-
-    for (size_t i = 0; i < PLACE_LINES; i++)
-        if (wanted[i].value != NULL &&
-            asprintf(&lines[count], "%s=%s", wanted[i].name, wanted[i].value) > 0)
-            count++;
-    return count;
 }
 
 /* In the child, between vfork and exec: system calls only. */
@@ -110,23 +95,21 @@ static pid_t child_make(char *const *argv, char *const *environment)
     return child;
 }
 
-pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle)
+pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle,
+                  const struct fresh_lines *lines)
 {
-    char line[FABRIC_ADDRESS_SIZE + 128], *added[1 + PLACE_LINES] = { line };
-    size_t count = 1 + place_lines(&start->place, added + 1);
+    char process[FABRIC_ADDRESS_SIZE + 128];
     char **environment;
     pid_t child = -1;
 
-    snprintf(line, sizeof line, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d", address, handle,
-             local, world_here.size, world_here.node, world_here.nodes);
-    environment = environment_make(added, count);
+    snprintf(process, sizeof process, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d %d", address,
+             handle, local, world_here.size, world_here.node, world_here.nodes, lines->chosen);
+    environment = environment_make(process, lines);
     if (environment != NULL)
         child = child_make(start->argv, environment);
     else
         fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
     free(environment);
-    for (size_t i = 1; i < count; i++)
-        free(added[i]);
     return child;
 }
 
@@ -137,11 +120,13 @@ static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
     struct world world = { .role = WORLD_SPAWN, .rank = -1 };
     char address[FABRIC_ADDRESS_SIZE];
     struct fabric_segment segment;
-    int local, result;
+    int local, chosen, result;
 
-    if (sscanf(line, "%63s %" SCNx64 " %d %d %d %d", address, handle, &local, &world.size,
-               &world.node, &world.nodes) != 6)
+    if (sscanf(line, "%63s %" SCNx64 " %d %d %d %d %d", address, handle, &local, &world.size,
+               &world.node, &world.nodes, &chosen) != 7)
         return fail(TROUPE_LAUNCH, FRESH_VARIABLE "=%s is none of Troupe's", line);
+    if (chosen)
+        process_gpus_chosen();
     result = fabric_segment_attach(address, &segment);
     if (result == TROUPE_OK)
         result = arena_view(segment.base, &world.arena);

@@ -119,7 +119,7 @@ static void rank_become(int pipe_ends[2], pid_t ancestor)
     job_stdio_attach(JOB_ROLE_RANK, start.job.rank);
     if (topo_place_apply(&start.place) != TROUPE_OK)
         log_warning("%s", troupe_last_error());
-    process_mask_remember();
+    process_gpus_remember();
     rank_main(&start, pipe_ends[1]);
 }
 
@@ -241,7 +241,7 @@ static int start_under_launcher(void)
     if (!parent)
         signals_leave_to_parent();
     topo_unbind();
-    process_mask_remember();
+    process_gpus_remember();
     result = report_await(rank, report_end, &report);
     if (result != TROUPE_OK && parent)
         log_error("%s", troupe_last_error());

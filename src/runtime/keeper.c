@@ -30,6 +30,7 @@
 
 struct keeper {
     const struct start *start;
+    struct fresh_gpus gpus;
     struct fabric_segment segment;
     struct actor *actor;
     struct rank_record *seat;
@@ -180,23 +181,37 @@ static void fresh_failed(struct actor *actor, uint64_t handle)
     process_finish(actor, handle, &end);
 }
 
+/* Its GPUs are given back before its end is published: whoever learns of it may ask for them. */
+static void fresh_tend(struct keeper *keeper, struct actor *actor, uint64_t handle)
+{
+    struct fresh_lines lines;
+    pid_t child = -1;
+    int status = 0;
+
+    if (fresh_gpus_take(&keeper->gpus, actor, handle, &lines) == TROUPE_OK) {
+        child = fresh_start(keeper->start, keeper->segment.address, keeper->local, handle, &lines);
+        if (child > 0) {
+            process_running(actor, handle, (int)keeper->seat->rank, TROUPE_METHOD_SPAWN,
+                            (int)child);
+            status = wait_and_bury(actor, child);
+        }
+        fresh_gpus_give(&keeper->gpus, &lines);
+    }
+    if (child > 0)
+        fresh_end(actor, handle, status);
+    else
+        fresh_failed(actor, handle);
+}
+
 static void *fresh_nurse(void *argument)
 {
     struct nurse nurse = *(struct nurse *)argument;
     struct keeper *keeper = nurse.keeper;
     struct actor *actor;
-    pid_t child;
 
     free(argument);
-    if (world_enter(&actor) == TROUPE_OK) {
-        child = fresh_start(keeper->start, keeper->segment.address, keeper->local, nurse.handle);
-        if (child > 0) {
-            process_running(actor, nurse.handle, (int)keeper->seat->rank, TROUPE_METHOD_SPAWN,
-                            (int)child);
-            fresh_end(actor, nurse.handle, wait_and_bury(actor, child));
-        } else
-            fresh_failed(actor, nurse.handle);
-    }
+    if (world_enter(&actor) == TROUPE_OK)
+        fresh_tend(keeper, actor, nurse.handle);
     atomic_fetch_sub(&keeper->children, 1);
     bell_ring(&keeper->actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
     return NULL;
@@ -328,6 +343,9 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
 
     if (made == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a keeper");
+    result = fresh_gpus_init(start, &made->gpus);
+    if (result != TROUPE_OK)
+        goto no_gpus;
     result = fabric_segment_attach(report->address, &made->segment);
     if (result != TROUPE_OK)
         goto no_segment;
@@ -354,6 +372,8 @@ no_thread:
 no_world:
     fabric_segment_detach(&made->segment);
 no_segment:
+    fresh_gpus_fini(&made->gpus);
+no_gpus:
     free(made);
     return result;
 }
@@ -362,5 +382,6 @@ void keeper_close(struct keeper *keeper)
 {
     world_leave();
     fabric_segment_detach(&keeper->segment);
+    fresh_gpus_fini(&keeper->gpus);
     free(keeper);
 }

@@ -5,6 +5,7 @@
 #ifndef TROUPE_RUNTIME_RUNTIME_H
 #define TROUPE_RUNTIME_RUNTIME_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@
 #include "job/place.h"
 #include "runtime/report.h"
 #include "topo/place.h"
+#include "topo/shares.h"
 #include "troupe/troupe.h"
 
 /* What a process that a launcher started knows before the world stands. */
@@ -37,6 +39,35 @@ void rank_service_end(void);
 
 /* The whole life of a rank in its own process: never returns. */
 void rank_main(const struct start *start, int pipe) __attribute__((noreturn));
+
+/* ---- fresh_gpus.c: the GPUs of fresh processes --------------------------------------------- */
+
+/* A keeper's. The strings are what the environment was when the world began; NULL: not set. */
+struct fresh_gpus {
+    const struct start *start;
+    struct topo_options options;
+    char *mask, *order, *topology;
+    pthread_mutex_t lock; /* guards shares */
+    struct topo_shares *shares;
+};
+
+/* Reads the environment; called before the program goes on. */
+int fresh_gpus_init(const struct start *start, struct fresh_gpus *gpus);
+void fresh_gpus_fini(struct fresh_gpus *gpus);
+
+#define FRESH_LINES 4
+
+/* What one process is told: "NAME=value", or "NAME" for a variable that it is not to have. */
+struct fresh_lines {
+    char *text[FRESH_LINES];
+    struct topo_taken taken;
+    bool chosen; /* by its start, and not by the plan */
+};
+
+/* Works out a process's variables, and gives back what they hold once it has ended. */
+int fresh_gpus_take(struct fresh_gpus *gpus, struct actor *actor, uint64_t handle,
+                    struct fresh_lines *lines);
+void fresh_gpus_give(struct fresh_gpus *gpus, struct fresh_lines *lines);
 
 /* ---- keeper.c: rank's watcher and fresh processes' parent ------------------------------- */
 
@@ -65,7 +96,8 @@ void keeper_close(struct keeper *keeper);
 
 /* Forks and executes this program for one process. Returns its pid, or -1 with the sentence. The
  * calling thread must live as long as the child, which dies with it. */
-pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle);
+pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle,
+                  const struct fresh_lines *lines);
 
 /* In a process that fresh_start made: runs the process and exits; returns in any other. */
 void fresh_main(void);

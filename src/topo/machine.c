@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "topo/gpu.h"
 
 #define MACHINE_PATH 512
@@ -337,6 +338,26 @@ void machine_library_version(char *version, size_t size)
     unsigned running = hwloc_get_api_version();
 
     snprintf(version, size, "%u.%u.%u", running >> 16, running >> 8 & 0xff, running & 0xff);
+}
+
+int machine_gpus_text(const struct machine *machine, const size_t *gpus, size_t count, char **text)
+{
+    struct text made = { 0 };
+
+    if (count == 0)
+        text_append(&made, "none");
+    for (size_t i = 0; i < count; i++) {
+        const struct machine_gpu *gpu = &machine->gpus[gpus[i]];
+
+        text_append(&made, "%s%s%s%s", i > 0 ? ", " : "", gpu->name != NULL ? gpu->name : "",
+                    gpu->name != NULL ? " " : "", gpu->pci);
+    }
+    if (made.broken) {
+        text_free(&made);
+        return fail(TROUPE_NO_MEMORY, "topo: no memory for the names of %zu GPUs", count);
+    }
+    *text = made.data;
+    return TROUPE_OK;
 }
 
 int machine_cpus(const struct machine *machine, struct cpus *cpus)

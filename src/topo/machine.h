@@ -80,6 +80,10 @@ unsigned machine_distance(const struct machine *machine, size_t core, size_t gpu
 #define MACHINE_OTHER_PACKAGE 200U
 #define MACHINE_FARTHEST 299U
 
+/* "none", or name and PCI address of each: "NVIDIA H200 0000:1b:00.0"; gpus are positions in
+ * machine.gpus. Freed by the caller. Returns TROUPE_OK or TROUPE_NO_MEMORY. */
+int machine_gpus_text(const struct machine *machine, const size_t *gpus, size_t count, char **text);
+
 /* Whether sysfs shows a PCI device of NVIDIA's that displays or computes. Costs microseconds. */
 bool machine_has_nvidia(void);
 

@@ -322,31 +322,37 @@ static void list_append(struct text *text, const struct machine *machine, const 
     }
 }
 
-int mask_write(const struct machine *machine, const struct mask_given *given,
-               const struct mask_pool *pool, const struct plan *plan, enum plan_mode mode,
-               size_t local_rank, char **value, const char **order)
+int mask_write_list(const struct machine *machine, const size_t *list, size_t count, char **value,
+                    const char **order)
 {
-    size_t *list = calloc(pool->count + 1, sizeof *list), count;
     struct text text = { 0 };
     bool by_uuid = true;
 
-    if (list == NULL)
-        return fail(TROUPE_NO_MEMORY, "topo: no memory for a mask of %zu GPUs", pool->count);
-    count = list_wanted(machine, pool, plan, mode, local_rank, list);
-    if (given->value != NULL && pool->elsewhere == 0 && count == pool->count &&
-        memcmp(list, pool->gpus, count * sizeof *list) == 0) {
-        free(list);
-        *value = NULL;
-        *order = NULL;
-        return TROUPE_OK;
-    }
     for (size_t i = 0; i < count; i++)
         by_uuid = by_uuid && machine->gpus[list[i]].uuid != NULL;
     list_append(&text, machine, list, count, by_uuid);
-    free(list);
     if (text.broken)
         return fail(TROUPE_NO_MEMORY, "topo: no memory for a mask of %zu GPUs", count);
     *value = text.data;
     *order = by_uuid ? NULL : MASK_ORDER_PCI;
     return TROUPE_OK;
+}
+
+int mask_write(const struct machine *machine, const struct mask_given *given,
+               const struct mask_pool *pool, const struct plan *plan, enum plan_mode mode,
+               size_t local_rank, char **value, const char **order)
+{
+    size_t *list = calloc(pool->count + 1, sizeof *list), count;
+    int result = TROUPE_OK;
+
+    if (list == NULL)
+        return fail(TROUPE_NO_MEMORY, "topo: no memory for a mask of %zu GPUs", pool->count);
+    count = list_wanted(machine, pool, plan, mode, local_rank, list);
+    *value = NULL;
+    *order = NULL;
+    if (given->value == NULL || pool->elsewhere > 0 || count != pool->count ||
+        memcmp(list, pool->gpus, count * sizeof *list) != 0)
+        result = mask_write_list(machine, list, count, value, order);
+    free(list);
+    return result;
 }

@@ -48,6 +48,11 @@ int mask_write(const struct machine *machine, const struct mask_given *given,
                const struct mask_pool *pool, const struct plan *plan, enum plan_mode mode,
                size_t local_rank, char **value, const char **order);
 
+/* Writes the mask that shows these GPUs, positions in machine.gpus, in this order. Outputs as
+ * above; value is never NULL. */
+int mask_write_list(const struct machine *machine, const size_t *list, size_t count, char **value,
+                    const char **order);
+
 void mask_pool_free(struct mask_pool *pool);
 
 #endif

@@ -87,26 +87,6 @@ static int place_plain(int local_size, const struct topo_options *options, struc
 
 /* ---- a place from the plan -------------------------------------------------------------- */
 
-static int gpu_text(const struct machine *machine, const struct plan_rank *rank, char **to)
-{
-    struct text text = { 0 };
-
-    if (rank->gpus_count == 0)
-        text_append(&text, "none");
-    for (size_t i = 0; i < rank->gpus_count; i++) {
-        const struct machine_gpu *gpu = &machine->gpus[rank->gpus[i]];
-
-        text_append(&text, "%s%s%s%s", i > 0 ? ", " : "", gpu->name != NULL ? gpu->name : "",
-                    gpu->name != NULL ? " " : "", gpu->pci);
-    }
-    if (text.broken) {
-        text_free(&text);
-        return no_memory();
-    }
-    *to = text.data;
-    return TROUPE_OK;
-}
-
 /* Takes the CPUs that the plan gives, when they are this process's to take: a topology file of
  * another machine names CPUs that are not here. */
 static int place_cpus(const struct topo_options *options, const struct plan *plan, size_t line,
@@ -187,7 +167,8 @@ static int place_planned(const struct machine *machine, const struct mask_given 
     if (result == TROUPE_OK)
         result = place_reason(options, &plan, line, ours, place);
     if (result == TROUPE_OK)
-        result = gpu_text(machine, &plan.ranks[line], &place->gpu);
+        result = machine_gpus_text(machine, plan.ranks[line].gpus, plan.ranks[line].gpus_count,
+                                   &place->gpu);
     if (result == TROUPE_OK)
         result = place_mask(machine, given, pool, &plan, line, options->mode, place);
     plan_free(&plan);

@@ -33,6 +33,10 @@ typedef struct troupe_process_options {
     int method;       /* TROUPE_METHOD_… */
     int where;        /* TROUPE_ANYWHERE, TROUPE_ON_RANK, TROUPE_ON_NODE */
     int place;        /* the rank or node that `where` speaks of */
+    int gpus;         /* with TROUPE_METHOD_SPAWN: how many GPUs of its node it is to have; 0: those
+                       * of the rank beside it */
+    const char *gpu_list; /* with TROUPE_METHOD_SPAWN: or these, as in CUDA_VISIBLE_DEVICES: "2,0",
+                           * "" for none; NULL: as many as `gpus` says */
 } troupe_process_options;
 
 enum {
