@@ -7,12 +7,14 @@
 
 #include "base/clock.h"
 #include "core/recover.h"
+#include "counts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STATUS_SKIPPED 77
+#define REAL_KILLS 100
 #define NOT_DONE 1u
 #define DONE 2u
 #define NANOSECONDS 1e9
@@ -87,23 +89,23 @@ static bool note_seen(struct run *run, uint64_t hash, unsigned fates)
 
 static void kill_recoverer(struct run *run, const struct image *first, unsigned fates)
 {
-    struct trail trail = { 0 };
+    struct trail *trail = trail_open();
 
     run_restore(run, first);
     kill_bury(&run->world, &run->world.victim);
-    steps_watch(run->which->name, "its recoverer is stepped", first->step);
-    if (!steps_record(&run->world, work_recover, NULL, &trail))
-        fault(run, first->step, trail.steps);
-    for (size_t i = 0; i < trail.count; i++) {
-        if (!note_seen(run, trail.images[i].hash, fates))
+    steps_watch(run->which->name, "its recoverer is watched", first->step);
+    if (!writes_record(&run->world, work_recover, NULL, trail))
+        fault(run, first->step, trail->steps);
+    for (size_t i = 0; i < trail->count; i++) {
+        if (!note_seen(run, trail->images[i].hash, fates))
             continue;
         steps_watch(run->which->name, "the second recoverer recovers", first->step);
-        run_restore(run, &trail.images[i]);
+        run_restore(run, &trail->images[i]);
         kill_bury(&run->world, &run->world.recoverer);
         if ((recover_and_look(run) & fates) == 0)
-            fault(run, first->step, trail.images[i].step);
+            fault(run, first->step, trail->images[i].step);
     }
-    trail_free(&trail);
+    trail_close(trail);
 }
 
 /* ---- the victim is killed ---------------------------------------------------------------- */
@@ -123,13 +125,15 @@ static unsigned kill_victim(struct run *run, const struct image *image, unsigned
     return fates & DONE;
 }
 
-/* A real SIGKILL after each instruction must leave an image of the trail: the last one whose step
- * was not after it, or one that came again. */
-static void kill_literally(struct run *run, const struct trail *trail)
+/* A real SIGKILL must leave an image of the stepped trail: after each instruction, or after some
+ * spread over all of them, for a kill at the nth costs n steps. */
+static void kill_really(struct run *run, const struct trail *trail)
 {
-    for (size_t step = 0; step < trail->steps; step++) {
+    size_t stride = trail->steps / (size_t)test_count(REAL_KILLS, (long)trail->steps + 1) + 1;
+
+    for (size_t step = 0; step < trail->steps; step += stride) {
         struct image left;
-        bool known = false;
+        bool known;
 
         steps_watch(run->which->name, "killing for real", step);
         run_restore(run, &trail->images[0]);
@@ -138,13 +142,32 @@ static void kill_literally(struct run *run, const struct trail *trail)
             continue;
         }
         image_take(&run->world.arena, &left);
-        for (size_t i = 0; left.bytes != NULL && i < trail->count; i++)
-            known |= trail->images[i].step <= step && trail->images[i].hash == left.hash;
+        known = left.bytes != NULL && trail_knows(trail, left.hash);
         free(left.bytes);
         run->literal++;
         if (!kill_expect(&run->world, known, "SIGKILL left what stepping did not see"))
             fault(run, step, 0);
     }
+}
+
+/* Every instruction is stepped: that must find the images that the writes found. */
+static void kill_literally(struct run *run, const struct trail *written)
+{
+    struct trail *stepped = trail_open();
+    bool same;
+
+    run_restore(run, &written->images[0]);
+    steps_watch(run->which->name, "it is stepped", 0);
+    if (!steps_record(&run->world, run->which->operation, run->which->rescue, stepped))
+        fault(run, stepped->steps, 0);
+    same = stepped->count == written->count;
+    for (size_t i = 0; same && i < stepped->count; i++)
+        same = trail_knows(written, stepped->images[i].hash);
+    if (!kill_expect(&run->world, same, "%zu images in steps, %zu by writes", stepped->count,
+                     written->count))
+        fault(run, stepped->steps, 0);
+    kill_really(run, stepped);
+    trail_close(stepped);
 }
 
 static void run_images(struct run *run, const struct trail *trail)
@@ -173,7 +196,7 @@ static void run_images(struct run *run, const struct trail *trail)
 static size_t case_run(const struct kill_case *which)
 {
     struct run run = { .which = which };
-    struct trail trail = { 0 };
+    struct trail *trail = trail_open();
     uint64_t begin = clock_now();
 
     steps_watch(which->name, "it is prepared", 0);
@@ -184,17 +207,17 @@ static size_t case_run(const struct kill_case *which)
     which->prepare(&run.world);
     heap_usage_get(&run.world.arena, &run.world.before);
     run.prepared = run.world;
-    steps_watch(which->name, "it is stepped", 0);
-    if (!steps_record(&run.world, which->operation, which->rescue, &trail))
-        fault(&run, trail.steps, 0);
+    steps_watch(which->name, "it is watched", 0);
+    if (!writes_record(&run.world, which->operation, which->rescue, trail))
+        fault(&run, trail->steps, 0);
     else
-        run_images(&run, &trail);
+        run_images(&run, trail);
     printf(
-        "%-24s %7zu steps, %4zu images, %6zu of recoverers, %5zu real kills, %zu faults, %.1f s\n",
-        which->name, trail.steps, trail.count, run.seen_count, run.literal, run.faults,
+        "%-24s %6zu writes, %4zu images, %6zu of recoverers, %5zu real kills, %zu faults, %.1f s\n",
+        which->name, trail->steps, trail->count, run.seen_count, run.literal, run.faults,
         (double)(clock_now() - begin) / NANOSECONDS);
     fflush(stdout);
-    trail_free(&trail);
+    trail_close(trail);
     free(run.seen);
     kill_world_end(&run.world);
     return run.faults;

@@ -4,7 +4,6 @@
  * waits: so it sees a child that sleeps, which it rescues, and tells when nothing moves at all. */
 #include "steps.h"
 
-#include "core/heap_private.h"
 #include "core/memory.h"
 
 #include <errno.h>
@@ -18,7 +17,6 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define MARK SIGUSR1
 #define TICK_US 20000
@@ -30,85 +28,6 @@ static struct {
     volatile size_t step;
     volatile sig_atomic_t silence;
 } watched;
-
-/* ---- images ------------------------------------------------------------------------------ */
-
-static size_t bytes_in_use(const struct arena *arena)
-{
-    uint32_t ready = spans_ready(arena), span = ready;
-
-    while (span > 0 && span_kind_of(*span_at(arena, span - 1)) == SPAN_FREE)
-        span--;
-    return arena->header->heap + (size_t)span * SPAN_BYTES;
-}
-
-void image_take(const struct arena *arena, struct image *image)
-{
-    image->size = bytes_in_use(arena);
-    image->bytes = malloc(image->size);
-    if (image->bytes == NULL)
-        return;
-    memcpy(image->bytes, arena->base, image->size);
-    image->hash = XXH3_64bits(image->bytes, image->size);
-}
-
-void image_restore(const struct arena *arena, const struct image *image)
-{
-    memcpy(arena->base, image->bytes, image->size);
-    memset(arena->base + image->size, 0, KILL_ARENA_BYTES - image->size);
-}
-
-void trail_free(struct trail *trail)
-{
-    for (size_t i = 0; i < trail->count; i++)
-        free(trail->images[i].bytes);
-    free(trail->images);
-    memset(trail, 0, sizeof *trail);
-}
-
-static bool trail_knows(const struct trail *trail, uint64_t hash)
-{
-    for (size_t i = 0; i < trail->count; i++)
-        if (trail->images[i].hash == hash)
-            return true;
-    return false;
-}
-
-/* Adds what the arena is now, unless it was seen before. False without memory. */
-static bool trail_add(struct trail *trail, const struct arena *arena)
-{
-    struct image image = { .step = trail->steps }, *images;
-
-    image_take(arena, &image);
-    if (image.bytes == NULL)
-        return false;
-    if (trail_knows(trail, image.hash)) {
-        free(image.bytes);
-        return true;
-    }
-    if (trail->count == trail->capacity) {
-        trail->capacity = trail->capacity > 0 ? 2 * trail->capacity : 64;
-        images = realloc(trail->images, trail->capacity * sizeof *images);
-        if (images == NULL)
-            return false;
-        trail->images = images;
-    }
-    trail->images[trail->count++] = image;
-    return true;
-}
-
-/* Adds what a step left, where it changed anything; last is the arena after the step before. */
-static bool trail_follow(struct trail *trail, const struct arena *arena, unsigned char *last,
-                         size_t *last_bytes)
-{
-    size_t bytes = bytes_in_use(arena);
-
-    if (bytes == *last_bytes && memcmp(last, arena->base, bytes) == 0)
-        return true;
-    memcpy(last, arena->base, bytes);
-    *last_bytes = bytes;
-    return trail_add(trail, arena);
-}
 
 /* ---- the watchdog ------------------------------------------------------------------------ */
 
@@ -156,9 +75,7 @@ static bool asleep(pid_t child)
     return after != NULL && after[1] == ' ' && after[2] == 'S';
 }
 
-/* Waits until the child stops or ends; rescues it when it sleeps. Returns its wait status. */
-static int child_await(struct kill_world *world, pid_t child,
-                       void (*rescue)(struct kill_world *world))
+int steps_await(struct kill_world *world, pid_t child, void (*rescue)(struct kill_world *world))
 {
     int status;
 
@@ -190,7 +107,7 @@ static pid_t child_start(struct kill_world *world, void (*work)(struct kill_worl
         raise(MARK);
         _exit(0);
     }
-    if (child > 0 && !stopped_by(child_await(world, child, NULL), MARK)) {
+    if (child > 0 && !stopped_by(steps_await(world, child, NULL), MARK)) {
         waitpid(child, NULL, 0);
         return -1;
     }
@@ -225,7 +142,7 @@ static int child_return(struct kill_world *world, pid_t child)
 
     ptrace(PTRACE_POKETEXT, child, (void *)back, (void *)((code & ~0xffl) | BREAKPOINT));
     ptrace(PTRACE_CONT, child, NULL, NULL);
-    status = child_await(world, child, NULL);
+    status = steps_await(world, child, NULL);
     ptrace(PTRACE_POKETEXT, child, (void *)back, (void *)code);
     ptrace(PTRACE_POKEUSER, child, REGISTER(rip), (void *)back);
     return status;
@@ -239,7 +156,7 @@ static bool at_memory_figures(pid_t child)
 
 static int child_return(struct kill_world *world, pid_t child)
 {
-    return child_await(world, child, NULL);
+    return steps_await(world, child, NULL);
 }
 #endif
 
@@ -252,7 +169,7 @@ static int child_step(struct kill_world *world, pid_t child,
     if (at_memory_figures(child))
         status = child_return(world, child);
     else if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0)
-        status = child_await(world, child, rescue);
+        status = steps_await(world, child, rescue);
     else
         return -1;
     if (stopped_by(status, SIGTRAP))
@@ -266,24 +183,22 @@ static int child_step(struct kill_world *world, pid_t child,
 bool steps_record(struct kill_world *world, void (*work)(struct kill_world *world),
                   void (*rescue)(struct kill_world *world), struct trail *trail)
 {
-    unsigned char *last = malloc(KILL_ARENA_BYTES);
-    size_t last_bytes = 0;
-    bool whole = last != NULL && trail_follow(trail, &world->arena, last, &last_bytes);
-    pid_t child = whole ? child_start(world, work) : -1;
+    pid_t child = child_start(world, work);
     int outcome = child > 0 ? 1 : -1;
 
-    while (outcome == 1 && whole && trail->steps < STEPS_MOST) {
+    trail_follow(trail, &world->arena);
+    while (outcome == 1 && trail->steps < STEPS_MOST) {
         outcome = child_step(world, child, rescue);
         watched.step = ++trail->steps;
-        whole = trail_follow(trail, &world->arena, last, &last_bytes);
+        trail_follow(trail, &world->arena);
     }
     if (child > 0)
         child_kill(child);
-    free(last);
-    return outcome == 0 && whole;
+    return outcome == 0 && kill_expect(world, !trail->full, "too many images for this test");
 }
 
-bool steps_kill(struct kill_world *world, void (*work)(struct kill_world *world), size_t steps)
+bool steps_kill_traced(struct kill_world *world, void (*work)(struct kill_world *world),
+                       size_t steps)
 {
     pid_t child = child_start(world, work);
     int outcome = child > 0 ? 1 : -1;

@@ -54,8 +54,8 @@ uint64_t kill_block(struct kill_world *world, uint64_t bytes)
 bool kill_world_make(struct kill_world *world)
 {
     struct arena_limits limits = { .slots = KILL_SLOTS };
-    void *base =
-        mmap(NULL, KILL_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *base = mmap(NULL, KILL_ARENA_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
     memset(world, 0, sizeof *world);
     return base != MAP_FAILED &&
