@@ -3,11 +3,13 @@
  * A case prepares a small arena. A child, the victim, runs the operation, and the harness looks at
  * the arena after each instruction that writes to it (traps.c). What a SIGKILL after an instruction
  * leaves is the arena as the last such write left it, so each distinct image stands for all
- * instructions after which it is seen; with `literally`, the case is also single-stepped through
+ * instructions after which it is seen. With `literally` the case is also single-stepped through
  * every instruction (steps.c), and ended by a real SIGKILL after a hundred of them (all of them
- * with TROUPE_TEST_FULL=1), and both must leave these very images. For each image the victim is buried, and a second process recovers; that
- * process is watched and killed in the same way, and a third one recovers what the two left. After
- * each recovery the arena must be sound (world.c) and the case's check must hold.
+ * with TROUPE_TEST_FULL=1), and both must leave these very images.
+ *
+ * For each image the victim is buried, and a second process recovers; that process is watched and
+ * killed in the same way, and a third one recovers what the two left. After each recovery the arena
+ * must be sound (world.c) and the case's check must hold.
  *
  * Instructions of the operation alone are watched; a system call is one step. */
 #ifndef TROUPE_TESTS_KILL_HARNESS_H

@@ -5,10 +5,10 @@
  * again and the arena looked at. Killing: the flag stays set, and the child kills itself when its
  * time has come.
  *
- * What always holds while recording, between two such instructions: the whole arena is read-only. An
- * instruction that repeats (rep stos) is as many steps as it has rounds. The kernel must not write
- * to the arena: nothing of ours asks it to, but for committing pages, which are all there (madvise
- * is wrapped). */
+ * What always holds while recording, between two such instructions: the whole arena is read-only.
+ * An instruction that repeats (rep stos) is as many steps as it has rounds. The kernel must not
+ * write to the arena: nothing of ours asks it to, but for committing pages, which are all there
+ * (madvise is wrapped). */
 #include "steps.h"
 
 #include "core/memory.h"

@@ -22,13 +22,18 @@ teardown() {
     done
 }
 
+# A plain mpirun prints the lines of different processes in an order of its own.
+keeps_order() {
+    [ "$1" != mpirun ]
+}
+
 @test "queue: reads and remains are ten" {
     for way in "${ways[@]}"; do
         as "$way" 10 "$examples/queue" >lines
         [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message from WeThinkIn [0-9]$' \
             lines)" -eq 10 ]
         [ "$(wc -l <lines)" -eq 11 ]
-        [ "$(sed '1,/^############$/d' lines | grep -vc '^Remain')" -eq 0 ]
+        ! keeps_order "$way" || [ "$(sed '1,/^############$/d' lines | grep -vc '^Remain')" -eq 0 ]
         [ "$(sed 's/.*message from //' lines | grep -v '#' | sort -u | wc -l)" -eq 10 ]
     done
 }
@@ -39,7 +44,8 @@ teardown() {
     for way in "${ways[@]}"; do
         as "$way" 10 "$examples/queue" 300 >lines
         [ "$(grep -c ': read the queue message' lines)" -eq 9 ]
-        [ "$(tail -n 2 lines)" = "$(printf '############\nRemain the queue message from WeThinkIn 9')" ]
+        grep -qx 'Remain the queue message from WeThinkIn 9' lines
+        ! keeps_order "$way" || [ "$(tail -n 2 lines | head -n 1)" = "############" ]
     done
 }
 
