@@ -9,8 +9,8 @@
 
 #include "core/call.h"
 
-/* A withdrawal names a request whose caller has died. */
-enum mail_kind { MAIL_REQUEST = 1, MAIL_ANSWER = 2, MAIL_WITHDRAWAL = 3 };
+/* A withdrawal names a request whose caller has died, a farewell a party that held something. */
+enum mail_kind { MAIL_REQUEST = 1, MAIL_ANSWER = 2, MAIL_WITHDRAWAL = 3, MAIL_FAREWELL = 4 };
 
 /* One message, on either side. */
 struct mail {

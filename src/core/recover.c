@@ -6,6 +6,7 @@
 #include "core/futex.h"
 #include "core/heap_private.h"
 #include "core/lock.h"
+#include "core/party.h"
 #include "core/tx.h"
 
 #define RESUME_SHIFT 56
@@ -142,12 +143,17 @@ static void resume(struct actor *actor, struct slot *slot)
 }
 
 /* The identity goes first: until the claim is gone, too, nobody else may recover what is by then
- * the slot's next life. */
-static void slot_free(struct slot *slot)
+ * the slot's next life. A slot that has been abroad keeps its party for the service to name. */
+static void slot_free(struct actor *actor, struct slot *slot)
 {
     uint64_t seen = atomic_load(&slot->identity);
 
-    atomic_store(&slot->identity, (uint64_t)slot_incarnation_of(seen) << 32 | SLOT_FREE);
+    if (atomic_load(&slot->abroad) != 0) {
+        bell_promise(actor, &actor->arena.header->service_bell);
+        atomic_store(&slot->identity, (seen & ~(uint64_t)0xff) | SLOT_MOURNED);
+        bell_redeem(actor, FUTEX_ALL);
+    } else
+        atomic_store(&slot->identity, (uint64_t)slot_incarnation_of(seen) << 32 | SLOT_FREE);
     recovery_release(slot);
 }
 
@@ -175,7 +181,8 @@ static void recover(struct actor *actor, uint32_t number)
     bells_ring(actor, slot);
     resume(actor, slot);
     call_bury(actor, slot);
-    slot_free(slot);
+    party_bury(actor, slot);
+    slot_free(actor, slot);
 }
 
 /* The locks of all the dead go first: what is left of one may need a lock that another held. */

@@ -3,7 +3,7 @@
  * Recovery of a slot is idempotent and may itself die: the next one begins again. Order: the
  * transaction's writes (if committed), its blocks, claims of spans, the locks, the bell, and last
  * the work of several transactions that the slot was in the middle of (resume), which the recoverer
- * does as its own. Only then is the slot free. */
+ * does as its own; then what the process held is given up (party.h). Only then is the slot free. */
 #ifndef TROUPE_CORE_RECOVER_H
 #define TROUPE_CORE_RECOVER_H
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "core/futex.h"
 #include "core/node.h"
+#include "core/party.h"
 #include "core/post.h"
 #include "core/table.h"
 
@@ -246,6 +247,62 @@ static void parked_withdraw(struct service *service, const struct mail *mail)
         parked_remove(service, link);
 }
 
+/* ---- farewells -------------------------------------------------------------------------- */
+
+static bool farewell_send(struct service *service, int node, const struct call_name *name,
+                          uint64_t party)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    if (mail == NULL)
+        return false;
+    mail->kind = MAIL_FAREWELL;
+    mail->node = node;
+    mail->name = *name;
+    mail->words[0] = party;
+    post_send(service->post, mail);
+    return true;
+}
+
+/* Tells the nodes at which a dead slot's process may hold something. What the slot asked for has
+ * left before, in this order, and what its pid's next owner asks for comes after. Without memory
+ * the slot stays as it is, and the next ring of the bell tries again. */
+static void farewells_send(struct service *service)
+{
+    const struct arena *arena = &service->actor->arena;
+    int nodes = (int)node_of(arena)->nodes, here = table_node(arena);
+    uint32_t high = atomic_load(&arena->header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(arena, number);
+        uint64_t identity = atomic_load(&slot->identity), abroad = atomic_load(&slot->abroad);
+        struct call_name name = { number, slot_incarnation_of(identity), 0 };
+        bool told = slot_state_of(identity) == SLOT_MOURNED;
+
+        for (int node = 0; node < nodes && told; node++)
+            if (node != here && party_is_abroad(abroad, node))
+                told =
+                    farewell_send(service, node, &name, party_name(arena, slot_party_of(identity)));
+        if (told)
+            slot_forget(slot);
+    }
+}
+
+/* What the dead one still waits for here must not be given to it after its farewell. */
+static void farewell_take(struct service *service, const struct mail *mail)
+{
+    for (struct parked **link = &service->parked; *link != NULL;) {
+        const struct mail *other = (*link)->mail;
+
+        if (other->node == mail->node && other->name.slot == mail->name.slot &&
+            other->name.incarnation == mail->name.incarnation)
+            parked_remove(service, link);
+        else
+            link = &(*link)->next;
+    }
+    party_ended(service->actor, mail->words[0], PARTY_DIED);
+}
+
 /* ---- moving ----------------------------------------------------------------------------- */
 
 static void mail_take(struct service *service, struct mail *mail)
@@ -255,6 +312,8 @@ static void mail_take(struct service *service, struct mail *mail)
 
     if (mail->kind == MAIL_WITHDRAWAL)
         parked_withdraw(service, mail);
+    else if (mail->kind == MAIL_FAREWELL)
+        farewell_take(service, mail);
     else if (mail->kind == MAIL_ANSWER) {
         asked_forget(service, &mail->name);
         memcpy(answer.words, mail->words, sizeof answer.words);
@@ -309,11 +368,14 @@ static bool move(struct service *service)
 {
     struct bell *own = &service->actor->arena.header->service_bell;
     uint32_t seen = atomic_load(&own->word);
-    bool moved = requests_take(service), posted;
+    bool moved, posted;
     struct mail *mail;
 
-    if (seen != service->bell_seen)
+    if (seen != service->bell_seen) {
         asked_look(service);
+        farewells_send(service);
+    }
+    moved = requests_take(service);
     parked_try_all(service, seen != service->bell_seen);
     service->bell_seen = seen;
     while ((mail = post_move(service->post, &posted)) != NULL) {

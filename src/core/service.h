@@ -37,6 +37,7 @@ enum service_op {
     SERVICE_PROCESS_ENDED = 25,
     SERVICE_NODE_DRAIN = 30,
     SERVICE_NODE_END = 31,
+    SERVICE_PARTY_LEFT = 80,
     SERVICE_OPS = 160
 };
 

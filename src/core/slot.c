@@ -68,6 +68,7 @@ void actor_close(struct actor *actor)
 {
     uint64_t seen = atomic_load(&actor->slot->identity);
 
+    atomic_store(&actor->slot->abroad, 0);
     atomic_store(&actor->slot->identity, identity_make(slot_incarnation_of(seen), 0, SLOT_FREE));
     actor->slot = NULL;
 }
@@ -91,6 +92,14 @@ int slots_bury(const struct arena *arena, uint32_t party)
         }
     }
     return buried;
+}
+
+void slot_forget(struct slot *slot)
+{
+    uint64_t seen = atomic_load(&slot->identity);
+
+    atomic_store(&slot->abroad, 0);
+    atomic_store(&slot->identity, identity_make(slot_incarnation_of(seen), 0, SLOT_FREE));
 }
 
 bool slots_are_dead(const struct arena *arena, uint32_t party)

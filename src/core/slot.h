@@ -22,7 +22,12 @@
 /* identity: incarnation (32) | party (24) | state (8). The party is the process: its pid, which
  * has 22 bits at most, so that whoever waited for the process can bury its slots, however early
  * it died. All slots of one process name the same party and die together. */
-enum slot_state { SLOT_FREE = 0, SLOT_LIVE = 1, SLOT_DEAD = 2 };
+enum slot_state {
+    SLOT_FREE = 0,
+    SLOT_LIVE = 1,
+    SLOT_DEAD = 2,
+    SLOT_MOURNED = 3 /* recovered; the service has other nodes to tell of it, see party.h */
+};
 
 /* tx_phase: whether the redo list counts. */
 enum tx_phase { TX_OPEN = 0, TX_COMMITTED = 1 };
@@ -53,6 +58,7 @@ struct slot {
     struct bell call_bell;
     struct lock call_lock;
     struct bell doorbell;
+    _Atomic uint64_t abroad; /* the nodes at which its process may hold something, see party.h */
 };
 
 static inline enum slot_state slot_state_of(uint64_t identity)
@@ -100,6 +106,7 @@ struct actor {
     uint32_t party;
     uint32_t spin_ns; /* how long its next wait spins, see bell.c */
     uint32_t spins_left_out;
+    int64_t holds; /* what this thread took and did not give back, see party.h */
     struct heap_warm warm[HEAP_CLASSES];
     struct actor_seen seen[ACTOR_SEEN];
 };
@@ -117,6 +124,9 @@ void actor_close(struct actor *actor);
 /* Marks the slots of a process that has ended DEAD. Returns how many were alive. Only a process
  * that knows the end (waitpid) may say so, and before the pid can come back. */
 int slots_bury(const struct arena *arena, uint32_t party);
+
+/* Gives a MOURNED slot back: the other nodes have been told. */
+void slot_forget(struct slot *slot);
 
 /* Whether any slot of the party still waits for recovery. */
 bool slots_are_dead(const struct arena *arena, uint32_t party);

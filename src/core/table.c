@@ -14,7 +14,6 @@
 #define TABLE_FIRST 32u /* records of the first segment; each next one doubles */
 #define TABLE_REUSE 64u
 #define TABLE_CHAINS 256u
-#define GENERATION_MASK 0xfffffu
 #define INDEX_MASK 0xffffffu
 
 struct table {
@@ -303,6 +302,7 @@ void table_retire(struct actor *actor, struct record *record)
     tx_write(actor, &table->free_last, own);
     tx_write(actor, &table->free_count, atomic_load(&table->free_count) + 1);
     tx_write(actor, &record->next, 0);
+    tx_write(actor, &record->word, 0);
     tx_write(actor, &record->handle, 0);
     tx_commit(actor);
     lock_give(actor, &table->lock);

@@ -30,9 +30,11 @@ enum object_kind {
     OBJECT_BARRIER = 10,
     OBJECT_PIPE = 11,
     OBJECT_POOL = 12,
-    OBJECT_GROUP = 13
+    OBJECT_GROUP = 13,
+    OBJECT_KINDS = 16
 };
 
+#define GENERATION_MASK 0xfffffu
 #define RECORD_BYTES 1024
 #define RECORD_ROOM (RECORD_BYTES - 4 * ARENA_LINE)
 
@@ -45,6 +47,7 @@ struct record {
     /* Lines that operations write: the lock of an object, or of one end of an object that has two,
      * and that of the other end. What a record holds later, they stay locks. */
     _Alignas(ARENA_LINE) struct lock lock; /* guards what the object's file says */
+    _Atomic uint64_t word; /* what changes by a compare-and-swap alone; 0 while free */
     _Alignas(ARENA_LINE) struct lock other_lock;
     /* A line that only those who sleep write, and those who wake them. */
     _Alignas(ARENA_LINE) struct bell bell; /* what waiters of the object sleep on */
@@ -57,6 +60,11 @@ _Static_assert(sizeof(struct record) == RECORD_BYTES, "records pack");
 static inline enum object_kind handle_kind(uint64_t handle)
 {
     return (enum object_kind)(handle >> 60);
+}
+
+static inline uint64_t handle_generation(uint64_t handle)
+{
+    return handle >> 24 & GENERATION_MASK;
 }
 
 static inline int handle_node(uint64_t handle)

@@ -1,6 +1,7 @@
 #include "core/world.h"
 
 #include "base/error.h"
+#include "core/party.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@ static bool left, forked;
 
 static void actor_drop(void *actor)
 {
+    if (first != NULL)
+        party_inherit(actor, first->slot);
     actor_close(actor);
     free(actor);
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/party.h"
 #include "core/service.h"
 #include "core/tx.h"
 #include "core/world.h"
@@ -164,6 +165,7 @@ int process_run(struct actor *actor, uint64_t handle, int method)
     process_running(actor, handle, world_here.rank, method, (int)getpid());
     end = target_call(actor, handle, method == TROUPE_METHOD_SPAWN);
     current = outer;
+    party_leave(actor);
     if (process_sync_output != NULL)
         process_sync_output();
     if (method == TROUPE_METHOD_RANK || end.state != TROUPE_STATE_DONE)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/futex.h"
 #include "core/node.h"
+#include "core/party.h"
 #include "core/service.h"
 #include "job/janitor.h"
 #include "job/ranks.h"
@@ -48,6 +49,7 @@ static int end_handler(struct actor *actor, const struct request *request, bool 
 void runtime_register(void)
 {
     service_register(SERVICE_NODE_END, end_handler);
+    party_calls_register();
     process_register();
     queue_register();
     dict_register();
