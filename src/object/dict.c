@@ -3,29 +3,51 @@
  * Every node holds a share of every dict, under the one handle; a key's hash names the node that
  * holds its entry. A call for the own node works on the share in the arena; one for another node
  * asks that node (dict_remote.c), which answers from the same functions. */
+#include "object/dict.h"
+
 #include "base/error.h"
 #include "object/dict_remote.h"
+#include "object/names.h"
 
 #include <stdio.h>
-#include <xxhash.h>
 
 /* Where a cursor's parts lie. node counts up to the number of nodes: then the walk is over. */
 enum { CURSOR_PLACE = 0, CURSOR_ORDER = 1, CURSOR_NODE = 2 };
 
 /* ---- arguments -------------------------------------------------------------------------- */
 
-static int key_check(troupe_bytes bytes, struct dict_key *key)
+/* What every call on one key needs. */
+struct call {
+    struct share share;
+    struct dict_key key;
+    bool here; /* the key's home is this node */
+};
+
+static int call_begin(troupe_dict dict, troupe_bytes key, struct call *call)
 {
-    if (bytes.size == 0 || bytes.size > TROUPE_KEY_MAX)
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result != TROUPE_OK)
+        return result;
+    if (key.size == 0 || key.size > TROUPE_KEY_MAX)
         return fail(TROUPE_BAD_ARGUMENT,
                     "dict: a key of %zu bytes; use 1 to %d bytes, for instance a hash of a longer "
                     "key",
-                    bytes.size, TROUPE_KEY_MAX);
-    if (bytes.data == NULL)
+                    key.size, TROUPE_KEY_MAX);
+    if (key.data == NULL)
         return fail(TROUPE_BAD_ARGUMENT, "dict: the key's data is NULL; pass its bytes");
-    key->data = bytes.data;
-    key->size = bytes.size;
-    key->hash = XXH3_64bits(bytes.data, bytes.size);
+    dict_key_make(key.data, key.size, &call->key);
+    call->here = dict_home(call->key.hash) == world_here.node;
+    return dict_share_find(actor, dict.id, &call->share);
+}
+
+static int view_check(const char *what, troupe_bytes view)
+{
+    if (view.data == NULL && view.size > 0)
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "dict: the data of the %s is NULL and its size %zu; pass its bytes", what,
+                    view.size);
     return TROUPE_OK;
 }
 
@@ -36,9 +58,7 @@ static int buffer_check(const char *what, void *data, size_t capacity, struct di
                     "dict: the buffer for the %s is NULL with a capacity of %zu bytes; pass a "
                     "buffer, or 0",
                     what, capacity);
-    buffer->data = data;
-    buffer->capacity = capacity;
-    buffer->size = 0;
+    *buffer = (struct dict_buffer){ .data = data, .capacity = capacity };
     return TROUPE_OK;
 }
 
@@ -48,75 +68,133 @@ static int too_long(const char *what, const struct dict_buffer *buffer)
                 what, buffer->size, buffer->capacity);
 }
 
+/* The sizes are an output also when the value does not fit. */
+static int value_end(const struct dict_buffer *value, int result, size_t *size)
+{
+    if (size != NULL && (result == TROUPE_OK || result == TROUPE_TOO_LONG))
+        *size = value->size;
+    return result == TROUPE_TOO_LONG ? too_long("value", value) : result;
+}
+
 /* ---- set -------------------------------------------------------------------------------- */
 
-int troupe_dict_set(troupe_dict dict, troupe_bytes key_bytes, troupe_bytes value)
+static int put(const struct call *call, struct dict_put *put)
 {
-    struct actor *actor;
-    struct share share;
-    struct dict_key key;
-    int result = world_enter(&actor);
+    put->key = &call->key;
+    return call->here ? dict_share_put(&call->share, put)
+                      : dict_remote_put(call->share.actor, call->share.handle, put);
+}
+
+int troupe_dict_set(troupe_dict dict, troupe_bytes key, troupe_bytes value)
+{
+    struct dict_put always = { .value = value, .when = DICT_ALWAYS };
+    struct call call;
+    int result = call_begin(dict, key, &call);
 
     if (result == TROUPE_OK)
-        result = key_check(key_bytes, &key);
-    if (result == TROUPE_OK && value.data == NULL && value.size > 0)
-        result = fail(TROUPE_BAD_ARGUMENT,
-                      "dict: the value's data is NULL and its size %zu; pass "
-                      "its bytes",
-                      value.size);
+        result = view_check("value", value);
+    return result == TROUPE_OK ? put(&call, &always) : result;
+}
+
+int troupe_dict_compare_and_set(troupe_dict dict, troupe_bytes key, troupe_bytes expected,
+                                troupe_bytes desired)
+{
+    struct dict_put equal = { .value = desired, .when = DICT_IF_EQUAL, .expected = expected };
+    struct call call;
+    int result = call_begin(dict, key, &call);
+
     if (result == TROUPE_OK)
-        result = dict_share_find(actor, dict.id, &share);
+        result = view_check("expected value", expected);
+    if (result == TROUPE_OK)
+        result = view_check("desired value", desired);
+    return result == TROUPE_OK ? put(&call, &equal) : result;
+}
+
+/* Without a place for the value, its size is all that is asked: then one that does not fit is
+ * right. */
+static int default_end(const struct dict_put *put, struct dict_buffer *found, bool was_stored,
+                       int result)
+{
+    if (result == TROUPE_TOO_LONG && found->data == NULL)
+        return TROUPE_OK;
+    if (result != TROUPE_OK || !was_stored)
+        return result;
+    found->size = put->value.size;
+    if (found->data != NULL && found->size > 0)
+        memcpy(found->data, put->value.data, found->size);
+    return TROUPE_OK;
+}
+
+int troupe_dict_set_default(troupe_dict dict, troupe_bytes key, troupe_bytes value, void *found,
+                            size_t capacity, size_t *size, int *stored)
+{
+    struct dict_put absent = { .value = value, .when = DICT_IF_ABSENT };
+    struct dict_buffer buffer;
+    bool was_stored = false;
+    struct call call;
+    int result = call_begin(dict, key, &call);
+
+    if (result == TROUPE_OK)
+        result = view_check("value", value);
+    if (result == TROUPE_OK)
+        result = buffer_check("value", found, capacity, &buffer);
+    if (result == TROUPE_OK && found != NULL && capacity < value.size)
+        result = fail(TROUPE_BAD_ARGUMENT,
+                      "dict: the value has %zu bytes, the buffer for what is found %zu; pass a "
+                      "larger one, or NULL",
+                      value.size, capacity);
     if (result != TROUPE_OK)
         return result;
-    if (dict_home(key.hash) == world_here.node)
-        return dict_share_set(&share, &key, value.data, value.size);
-    return dict_remote_set(actor, dict.id, &key, value);
+    absent.key = &call.key;
+    result = call.here
+                 ? dict_share_default(&call.share, &absent, &buffer, &was_stored)
+                 : dict_remote_default(call.share.actor, dict.id, &absent, &buffer, &was_stored);
+    result = default_end(&absent, &buffer, was_stored, result);
+    if (stored != NULL && result == TROUPE_OK)
+        *stored = was_stored;
+    return value_end(&buffer, result, size);
 }
 
 /* ---- get -------------------------------------------------------------------------------- */
 
-int troupe_dict_get(troupe_dict dict, troupe_bytes key_bytes, void *value, size_t capacity,
-                    size_t *size)
+static int fetch(const struct call *call, struct dict_buffer *value)
 {
-    struct actor *actor;
-    struct share share;
-    struct dict_key key;
+    return call->here ? dict_share_fetch(&call->share, &call->key, value)
+                      : dict_remote_fetch(call->share.actor, call->share.handle, &call->key, value);
+}
+
+int troupe_dict_get(troupe_dict dict, troupe_bytes key, void *value, size_t capacity, size_t *size)
+{
     struct dict_buffer buffer;
-    int result = world_enter(&actor);
+    struct call call;
+    int result = call_begin(dict, key, &call);
 
     if (result == TROUPE_OK)
-        result = key_check(key_bytes, &key);
-    if (result == TROUPE_OK)
         result = buffer_check("value", value, capacity, &buffer);
-    if (result == TROUPE_OK)
-        result = dict_share_find(actor, dict.id, &share);
-    if (result != TROUPE_OK)
-        return result;
-    result = dict_home(key.hash) == world_here.node
-                 ? dict_share_get(&share, &key, &buffer)
-                 : dict_remote_get(actor, dict.id, &key, &buffer);
-    if (size != NULL && (result == TROUPE_OK || result == TROUPE_TOO_LONG))
-        *size = buffer.size;
-    return result == TROUPE_TOO_LONG ? too_long("value", &buffer) : result;
+    return result == TROUPE_OK ? value_end(&buffer, fetch(&call, &buffer), size) : result;
 }
 
 /* ---- delete ----------------------------------------------------------------------------- */
 
-int troupe_dict_delete(troupe_dict dict, troupe_bytes key_bytes)
+static int take_out(troupe_dict dict, troupe_bytes key, const troupe_bytes *expected)
 {
-    struct actor *actor;
-    struct share share;
-    struct dict_key key;
-    int result = world_enter(&actor);
+    struct call call;
+    int result = call_begin(dict, key, &call);
 
-    if (result == TROUPE_OK)
-        result = key_check(key_bytes, &key);
-    if (result == TROUPE_OK)
-        result = dict_share_find(actor, dict.id, &share);
     if (result != TROUPE_OK)
         return result;
-    return dict_home(key.hash) == world_here.node ? dict_share_delete(&share, &key)
-                                                  : dict_remote_delete(actor, dict.id, &key);
+    return call.here ? dict_share_delete(&call.share, &call.key, expected)
+                     : dict_remote_delete(call.share.actor, dict.id, &call.key, expected);
+}
+
+int troupe_dict_delete(troupe_dict dict, troupe_bytes key)
+{
+    return take_out(dict, key, NULL);
+}
+
+int dict_compare_and_delete(troupe_dict dict, troupe_bytes key, troupe_bytes expected)
+{
+    return take_out(dict, key, &expected);
 }
 
 /* ---- size ------------------------------------------------------------------------------- */
@@ -218,43 +296,76 @@ static int create_undo(struct actor *actor, uint64_t handle, int made, int resul
     return fail_text(result, sentence);
 }
 
-int troupe_dict_create(const troupe_dict_options *options, troupe_dict *dict)
+static int make(struct actor *actor, const void *options, uint64_t *handle)
 {
+    const troupe_dict_options *asked = options;
     struct request request = { .op = SERVICE_DICT_CREATE };
-    struct actor *actor;
-    int refused, result = world_enter(&actor);
+    int refused, result;
 
-    if (result == TROUPE_OK && dict == NULL)
-        result = fail(TROUPE_BAD_ARGUMENT, "dict: no place for the handle; pass a pointer");
-    if (result != TROUPE_OK)
-        return result;
-    if (options != NULL)
-        request.words[0] = options->expected_entries / (uint64_t)world_here.nodes;
+    if (asked != NULL)
+        request.words[0] = asked->expected_entries / (uint64_t)world_here.nodes;
     result = dict_share_create(actor, 0, request.words[0], &request.object);
     if (result != TROUPE_OK)
         return result;
     result = dict_remote_ask(actor, &request, world_here.nodes, &refused);
     if (result != TROUPE_OK)
         return create_undo(actor, request.object, refused, result);
-    dict->id = request.object;
+    *handle = request.object;
     return TROUPE_OK;
 }
 
 /* The own share goes first: of several callers on a node one destroys it. What other nodes answer
  * does not matter: one that is lost took its share with it. */
-int troupe_dict_destroy(troupe_dict dict)
+static int end(struct actor *actor, uint64_t handle)
 {
-    struct request request = { .op = SERVICE_DICT_DESTROY, .object = dict.id };
-    struct actor *actor;
-    int result = world_enter(&actor);
+    struct request request = { .op = SERVICE_DICT_DESTROY, .object = handle };
+    int result = dict_share_destroy(actor, handle);
 
-    if (result == TROUPE_OK)
-        result = dict_share_destroy(actor, dict.id);
     for (int node = 0; result == TROUPE_OK && node < world_here.nodes; node++) {
         struct answer answer;
 
         if (node != world_here.node)
             service_call(actor, node, &request, BELL_NO_WAIT, &answer);
     }
+    return result;
+}
+
+static int place_check(const troupe_dict *dict)
+{
+    return dict != NULL
+               ? TROUPE_OK
+               : fail(TROUPE_BAD_ARGUMENT, "dict: no place for the handle; pass a pointer");
+}
+
+int troupe_dict_create(const troupe_dict_options *options, troupe_dict *dict)
+{
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result == TROUPE_OK)
+        result = place_check(dict);
+    return result == TROUPE_OK ? make(actor, options, &dict->id) : result;
+}
+
+int troupe_dict_open(const char *name, const troupe_dict_options *options, troupe_dict *dict)
+{
+    static const struct named named = { OBJECT_DICT, "dict", make, end };
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result == TROUPE_OK)
+        result = place_check(dict);
+    return result == TROUPE_OK ? names_open(actor, &named, name, options, &dict->id) : result;
+}
+
+int troupe_dict_destroy(troupe_dict dict)
+{
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result == TROUPE_OK)
+        result = end(actor, dict.id);
+    if (result == TROUPE_OK)
+        names_release(actor, dict.id);
     return result;
 }

@@ -7,7 +7,10 @@
  * dict_share.h. */
 #include "object/dict_read.h"
 
+#include "base/error.h"
 #include "core/futex.h"
+
+#include <stdlib.h>
 
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
 
@@ -167,6 +170,31 @@ int dict_share_get(const struct share *share, const struct dict_key *key, struct
     struct get get = { key, value };
 
     return dict_look(share, key->hash, get_look, &get);
+}
+
+int dict_buffer_grow(struct dict_buffer *buffer)
+{
+    free(buffer->data);
+    buffer->capacity = buffer->size;
+    buffer->data = malloc(buffer->size);
+    if (buffer->data != NULL)
+        return TROUPE_OK;
+    buffer->capacity = 0;
+    return fail(TROUPE_NO_MEMORY, "dict: no memory for %zu bytes", buffer->size);
+}
+
+/* The value may grow between two looks, so this may take several. */
+int dict_share_fetch(const struct share *share, const struct dict_key *key,
+                     struct dict_buffer *value)
+{
+    int result = dict_share_get(share, key, value);
+
+    while (result == TROUPE_TOO_LONG && dict_buffer_may_grow(value)) {
+        result = dict_buffer_grow(value);
+        if (result == TROUPE_OK)
+            result = dict_share_get(share, key, value);
+    }
+    return result;
 }
 
 /* ---- size ------------------------------------------------------------------------------- */

@@ -1,174 +1,136 @@
-/* Requests to other nodes and their answers. Handlers run in the other node's service thread; they
- * never wait. A request comes from another process: its sizes are checked before they are used. */
+/* Requests to other nodes. */
 #include "object/dict_remote.h"
 
 #include "base/error.h"
-#include "core/recover.h"
-#include "object/dict.h"
 
 #include <stdlib.h>
 
-/* ---- set and delete -------------------------------------------------------------------- */
-
-int dict_remote_set(struct actor *actor, uint64_t handle, const struct dict_key *key,
-                    troupe_bytes value)
-{
-    struct request request = { .op = SERVICE_DICT_SET, .object = handle };
-    struct answer answer;
-    unsigned char *both;
-    int result;
-
-    both = malloc(key->size + value.size);
-    if (both == NULL)
-        return fail(TROUPE_NO_MEMORY, "dict: no memory for a message of %zu bytes",
-                    key->size + value.size);
-    memcpy(both, key->data, key->size);
-    if (value.size > 0)
-        memcpy(both + key->size, value.data, value.size);
-    request.words[0] = key->hash;
-    request.words[1] = key->size;
-    request.data = both;
-    request.size = key->size + value.size;
-    result = service_call(actor, dict_home(key->hash), &request, BELL_NO_WAIT, &answer);
-    free(both);
-    return result;
-}
-
-/* The key that came first in a request's data, with its hash; false when it cannot be one. */
-static bool request_key(const struct request *request, size_t size, struct dict_key *key)
-{
-    key->data = request->data;
-    key->size = size;
-    key->hash = request->words[0];
-    return size >= 1 && size <= TROUPE_KEY_MAX && size <= request->size;
-}
-
-static int bad_request(const char *what)
+int dict_malformed(const char *what)
 {
     return fail(TROUPE_MISMATCH,
-                "dict: another node asked to %s with a malformed request; run the same version of "
-                "Troupe on all nodes",
+                "dict: another node sent %s that makes no sense; run the same version of Troupe on "
+                "all nodes",
                 what);
 }
 
-static int serve_set(struct actor *actor, const struct request *request, bool last,
-                     struct answer *answer, struct bell **bell)
+/* Lays views one behind the other; the caller frees the request's data. */
+static int request_join(struct request *request, const troupe_bytes *views, size_t count)
 {
-    struct share share;
-    struct dict_key key;
-    int result = dict_share_find(actor, request->object, &share);
+    unsigned char *data, *next;
 
-    (void)last, (void)answer, (void)bell;
-    if (result != TROUPE_OK)
-        return result;
-    if (!request_key(request, request->words[1], &key))
-        return bad_request("set");
-    return dict_share_set(&share, &key, (const unsigned char *)request->data + key.size,
-                          request->size - key.size);
+    request->size = 0;
+    for (size_t i = 0; i < count; i++)
+        request->size += views[i].size;
+    request->data = next = data = malloc(request->size);
+    if (data == NULL)
+        return fail(TROUPE_NO_MEMORY, "dict: no memory for a message of %zu bytes", request->size);
+    for (size_t i = 0; i < count; next += views[i++].size)
+        if (views[i].size > 0)
+            memcpy(next, views[i].data, views[i].size);
+    return TROUPE_OK;
 }
 
-int dict_remote_delete(struct actor *actor, uint64_t handle, const struct dict_key *key)
+/* Asks a key's home, which knows the views by their sizes. */
+static int ask_home(struct actor *actor, struct request *request, const struct dict_key *key,
+                    const troupe_bytes *views, size_t count, struct answer *answer)
 {
-    struct request request = { .op = SERVICE_DICT_DELETE, .object = handle };
+    int result = request_join(request, views, count);
+
+    if (result != TROUPE_OK)
+        return result;
+    request->words[DICT_WORD_HASH] = key->hash;
+    request->words[DICT_WORD_KEY] = key->size;
+    result = service_call(actor, dict_home(key->hash), request, BELL_NO_WAIT, answer);
+    free((void *)request->data);
+    return result;
+}
+
+/* Takes over the value that came with an answer. A buffer that may grow gets the answer's own
+ * memory. */
+static int value_take(struct answer *answer, struct dict_buffer *value)
+{
+    value->size = answer->words[DICT_WORD_SIZE];
+    if (answer->size != value->size || value->size > dict_buffer_most(value))
+        return dict_malformed("a value");
+    if (value->size > value->capacity) {
+        free(value->data);
+        value->data = answer->data;
+        value->capacity = value->size;
+        answer->data = NULL;
+    } else if (value->size > 0)
+        memcpy(value->data, answer->data, value->size);
+    return TROUPE_OK;
+}
+
+/* ---- entries ---------------------------------------------------------------------------- */
+
+int dict_remote_put(struct actor *actor, uint64_t handle, const struct dict_put *put)
+{
+    struct request request = { .op = SERVICE_DICT_SET, .object = handle };
+    const troupe_bytes views[] = { troupe_bytes_of(put->key->data, put->key->size), put->expected,
+                                   put->value };
     struct answer answer;
 
-    request.words[0] = key->hash;
-    request.data = key->data;
-    request.size = key->size;
-    return service_call(actor, dict_home(key->hash), &request, BELL_NO_WAIT, &answer);
+    request.words[DICT_WORD_WHEN] = put->when;
+    request.words[DICT_WORD_EXPECTED] = put->expected.size;
+    return ask_home(actor, &request, put->key, views, sizeof views / sizeof *views, &answer);
 }
 
-static int serve_delete(struct actor *actor, const struct request *request, bool last,
-                        struct answer *answer, struct bell **bell)
+int dict_remote_delete(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                       const troupe_bytes *expected)
 {
-    struct share share;
-    struct dict_key key;
-    int result = dict_share_find(actor, request->object, &share);
+    struct request request = { .op = SERVICE_DICT_DELETE, .object = handle };
+    troupe_bytes views[2] = { troupe_bytes_of(key->data, key->size) };
+    struct answer answer;
 
-    (void)last, (void)answer, (void)bell;
-    if (result != TROUPE_OK)
-        return result;
-    if (!request_key(request, request->size, &key))
-        return bad_request("delete");
-    return dict_share_delete(&share, &key);
+    if (expected != NULL)
+        views[1] = *expected;
+    request.words[DICT_WORD_WHEN] = expected != NULL ? DICT_IF_EQUAL : DICT_ALWAYS;
+    return ask_home(actor, &request, key, views, sizeof views / sizeof *views, &answer);
 }
 
-/* ---- get -------------------------------------------------------------------------------- */
+/* Asks for a value, which comes with the answer if it is at most so long. */
+static int ask_value(struct actor *actor, struct request *request, const struct dict_key *key,
+                     troupe_bytes with, struct dict_buffer *value, struct answer *answer)
+{
+    const troupe_bytes views[] = { troupe_bytes_of(key->data, key->size), with };
+    int result;
 
-/* A value of another node comes with the answer if it fits. */
-int dict_remote_get(struct actor *actor, uint64_t handle, const struct dict_key *key,
-                    struct dict_buffer *value)
+    request->words[DICT_WORD_MOST] = dict_buffer_most(value);
+    result = ask_home(actor, request, key, views, sizeof views / sizeof *views, answer);
+    if (result == TROUPE_TOO_LONG)
+        value->size = answer->words[DICT_WORD_SIZE];
+    return result;
+}
+
+int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                      struct dict_buffer *value)
 {
     struct request request = { .op = SERVICE_DICT_GET, .object = handle };
     struct answer answer;
-    int result;
+    int result = ask_value(actor, &request, key, troupe_bytes_of(NULL, 0), value, &answer);
 
-    request.words[0] = key->hash;
-    request.words[1] = value->capacity;
-    request.data = key->data;
-    request.size = key->size;
-    result = service_call(actor, dict_home(key->hash), &request, BELL_NO_WAIT, &answer);
-    if (result == TROUPE_OK || result == TROUPE_TOO_LONG)
-        value->size = answer.words[0];
-    if (result == TROUPE_OK && (answer.size != value->size || value->size > value->capacity))
-        result = bad_request("take an answer to get");
-    if (result == TROUPE_OK && value->size > 0)
-        memcpy(value->data, answer.data, value->size);
+    if (result == TROUPE_OK)
+        result = value_take(&answer, value);
     free(answer.data);
     return result;
 }
 
-/* Makes the buffer at least as large as its size, without keeping what is in it. */
-static int buffer_grow(struct dict_buffer *buffer)
+int dict_remote_default(struct actor *actor, uint64_t handle, const struct dict_put *put,
+                        struct dict_buffer *found, bool *stored)
 {
-    free(buffer->data);
-    buffer->capacity = buffer->size;
-    buffer->data = malloc(buffer->size);
-    if (buffer->data != NULL)
-        return TROUPE_OK;
-    buffer->capacity = 0;
-    return fail(TROUPE_NO_MEMORY, "dict: no memory for %zu bytes of an answer", buffer->size);
-}
+    struct request request = { .op = SERVICE_DICT_DEFAULT, .object = handle };
+    struct answer answer;
+    int result = ask_value(actor, &request, put->key, put->value, found, &answer);
 
-/* The value may grow between two looks, so this may take several. */
-static int value_fetch(const struct share *share, const struct dict_key *key, size_t most,
-                       struct dict_buffer *value)
-{
-    int result = dict_share_get(share, key, value);
-
-    while (result == TROUPE_TOO_LONG && value->size <= most) {
-        result = buffer_grow(value);
-        if (result == TROUPE_OK)
-            result = dict_share_get(share, key, value);
-    }
+    *stored = result == TROUPE_OK && answer.words[DICT_WORD_STORED] != 0;
+    if (result == TROUPE_OK && !*stored)
+        result = value_take(&answer, found);
+    free(answer.data);
     return result;
 }
 
-static int serve_get(struct actor *actor, const struct request *request, bool last,
-                     struct answer *answer, struct bell **bell)
-{
-    struct dict_buffer value = { NULL, 0, 0 };
-    struct share share;
-    struct dict_key key;
-    int result = dict_share_find(actor, request->object, &share);
-
-    (void)last, (void)bell;
-    if (result != TROUPE_OK)
-        return result;
-    if (!request_key(request, request->size, &key))
-        return bad_request("get");
-    result = value_fetch(&share, &key, request->words[1], &value);
-    answer->words[0] = value.size;
-    if (result != TROUPE_OK || value.size == 0) {
-        free(value.data);
-        return result;
-    }
-    answer->data = value.data;
-    answer->size = value.size;
-    return TROUPE_OK;
-}
-
-/* ---- next ------------------------------------------------------------------------------- */
+/* ---- the whole dict --------------------------------------------------------------------- */
 
 int dict_remote_next(struct actor *actor, uint64_t handle, int node, struct dict_position *position,
                      struct dict_buffer *key, struct dict_buffer *value)
@@ -188,7 +150,7 @@ int dict_remote_next(struct actor *actor, uint64_t handle, int node, struct dict
     }
     if (result == TROUPE_OK && (key->size > key->capacity || value->size > value->capacity ||
                                 answer.size != key->size + value->size))
-        result = bad_request("take an answer to next");
+        result = dict_malformed("an answer to next");
     if (result == TROUPE_OK) {
         memcpy(key->data, answer.data, key->size);
         if (value->size > 0)
@@ -198,86 +160,6 @@ int dict_remote_next(struct actor *actor, uint64_t handle, int node, struct dict
     }
     free(answer.data);
     return result;
-}
-
-/* The next entry in memory of our own, if its parts are at most so large. */
-static int entry_fetch(const struct share *share, struct dict_position *position, size_t key_most,
-                       size_t value_most, struct dict_buffer *key, struct dict_buffer *value)
-{
-    int result = dict_share_next(share, position, key, value);
-
-    while (result == TROUPE_TOO_LONG && key->size <= key_most && value->size <= value_most) {
-        result = key->size > key->capacity ? buffer_grow(key) : TROUPE_OK;
-        if (result == TROUPE_OK && value->size > value->capacity)
-            result = buffer_grow(value);
-        if (result == TROUPE_OK)
-            result = dict_share_next(share, position, key, value);
-    }
-    return result;
-}
-
-static int answer_join(const struct dict_buffer *key, const struct dict_buffer *value,
-                       struct answer *answer)
-{
-    answer->size = key->size + value->size;
-    answer->data = malloc(answer->size);
-    if (answer->data == NULL)
-        return fail(TROUPE_NO_MEMORY, "dict: no memory for %zu bytes of an answer", answer->size);
-    memcpy(answer->data, key->data, key->size);
-    if (value->size > 0)
-        memcpy((unsigned char *)answer->data + key->size, value->data, value->size);
-    return TROUPE_OK;
-}
-
-static int serve_next(struct actor *actor, const struct request *request, bool last,
-                      struct answer *answer, struct bell **bell)
-{
-    struct dict_position position = { request->words[0], request->words[1] };
-    struct dict_buffer key = { NULL, 0, 0 }, value = { NULL, 0, 0 };
-    struct share share;
-    int result = dict_share_find(actor, request->object, &share);
-
-    (void)last, (void)bell;
-    if (result != TROUPE_OK)
-        return result;
-    result = entry_fetch(&share, &position, request->words[2], request->words[3], &key, &value);
-    answer->words[0] = position.place;
-    answer->words[1] = position.order;
-    answer->words[2] = key.size;
-    answer->words[3] = value.size;
-    if (result == TROUPE_OK)
-        result = answer_join(&key, &value, answer);
-    free(key.data);
-    free(value.data);
-    return result;
-}
-
-/* ---- the whole dict --------------------------------------------------------------------- */
-
-static int serve_size(struct actor *actor, const struct request *request, bool last,
-                      struct answer *answer, struct bell **bell)
-{
-    struct share share;
-    int result = dict_share_find(actor, request->object, &share);
-
-    (void)last, (void)bell;
-    return result == TROUPE_OK ? dict_share_size(&share, &answer->words[0]) : result;
-}
-
-static int serve_create(struct actor *actor, const struct request *request, bool last,
-                        struct answer *answer, struct bell **bell)
-{
-    uint64_t handle;
-
-    (void)last, (void)answer, (void)bell;
-    return dict_share_create(actor, request->object, request->words[0], &handle);
-}
-
-static int serve_destroy(struct actor *actor, const struct request *request, bool last,
-                         struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)answer, (void)bell;
-    return dict_share_destroy(actor, request->object);
 }
 
 /* Asks the nodes below `nodes`, but for our own, until one refuses or none is left. */
@@ -294,16 +176,4 @@ int dict_remote_ask(struct actor *actor, const struct request *request, int node
             break;
     }
     return result;
-}
-
-void dict_register(void)
-{
-    recover_register(RESUME_DICT_END, dict_share_end);
-    service_register(SERVICE_DICT_CREATE, serve_create);
-    service_register(SERVICE_DICT_SET, serve_set);
-    service_register(SERVICE_DICT_GET, serve_get);
-    service_register(SERVICE_DICT_DELETE, serve_delete);
-    service_register(SERVICE_DICT_SIZE, serve_size);
-    service_register(SERVICE_DICT_NEXT, serve_next);
-    service_register(SERVICE_DICT_DESTROY, serve_destroy);
 }

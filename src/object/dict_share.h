@@ -30,6 +30,7 @@
 #include "core/lock.h"
 #include "core/root.h"
 #include "core/table.h"
+#include "object/dict_key.h"
 #include "object/words.h"
 #include "troupe/troupe.h"
 
@@ -78,17 +79,18 @@ struct share {
     uint64_t handle;
 };
 
-struct dict_key {
-    const void *data;
-    size_t size;
-    uint64_t hash;
+/* A value on its way in. */
+enum dict_when {
+    DICT_ALWAYS = 0,
+    DICT_IF_ABSENT = 1, /* TROUPE_DIFFERS otherwise */
+    DICT_IF_EQUAL = 2   /* the value is `expected`: TROUPE_DIFFERS or TROUPE_NOT_FOUND otherwise */
 };
 
-/* A caller's buffer, and what it was given. The size is set also when it did not fit. */
-struct dict_buffer {
-    void *data;
-    size_t capacity;
-    size_t size;
+struct dict_put {
+    const struct dict_key *key;
+    troupe_bytes value;
+    enum dict_when when;
+    troupe_bytes expected;
 };
 
 /* Where a walk stands on a node: after the entries before (place, order), see dict_walk.c. */
@@ -107,13 +109,25 @@ int dict_share_destroy(struct actor *actor, uint64_t handle);
 void dict_share_end(struct actor *actor, uint64_t place);
 
 int dict_share_find(struct actor *actor, uint64_t handle, struct share *share);
-int dict_share_set(const struct share *share, const struct dict_key *key, const void *value,
-                   size_t size);
-int dict_share_delete(const struct share *share, const struct dict_key *key);
+
+/* Results that are answers, like TROUPE_NOT_FOUND, come without a sentence. */
+int dict_share_put(const struct share *share, const struct dict_put *put);
+
+/* Removes the key; with `expected`, only if that is its value: else TROUPE_DIFFERS. */
+int dict_share_delete(const struct share *share, const struct dict_key *key,
+                      const troupe_bytes *expected);
 
 /* value.size is set when the key is there. */
 int dict_share_get(const struct share *share, const struct dict_key *key,
                    struct dict_buffer *value);
+
+/* The same; makes the buffer larger, as often as the value outgrows it and it may. */
+int dict_share_fetch(const struct share *share, const struct dict_key *key,
+                     struct dict_buffer *value);
+
+/* Fetches the key's value or, without the key, puts, on the condition DICT_IF_ABSENT. */
+int dict_share_default(const struct share *share, const struct dict_put *put,
+                       struct dict_buffer *found, bool *stored);
 
 /* The first entry at or after the position, which moves behind it on TROUPE_OK. */
 int dict_share_next(const struct share *share, struct dict_position *position,

@@ -1,122 +1,20 @@
-/* Changing a share: set and delete.
+/* Storing: set, and set on a condition.
  *
  * Blocks are made before the bucket is locked. If the bucket turns out to need another block of
  * cells, the lock is given back while that is made, and the bucket is looked at afresh. Under the
  * lock there is one search and one transaction. */
-#include "object/dict_share.h"
+#include "object/dict_held.h"
 
 #include "base/error.h"
-#include "core/tx.h"
 
 #define CELLS_AHEAD 8u /* room that a new block of cells has beyond what is needed now */
 
-/* A bucket whose stripe the actor has locked. */
-struct held {
-    const struct share *share;
-    struct bucket *bucket;
-    struct lock *lock;
-    _Atomic uint64_t *count; /* of the stripe's entries */
-    uint64_t version, more;
-    uint32_t entries;
-};
+/* ---- the entry -------------------------------------------------------------------------- */
 
-static void held_view(const struct share *share, uint64_t index, struct lock *lock,
-                      struct held *held)
+static int entry_make(struct actor *actor, const struct dict_put *put, uint64_t *offset)
 {
-    uint64_t counts = atomic_load_explicit(&share->dict->counts, memory_order_acquire);
-
-    held->share = share;
-    held->bucket = dict_bucket(share, index);
-    held->lock = lock;
-    held->count = (_Atomic uint64_t *)arena_at(&share->actor->arena, counts) + index % DICT_STRIPES;
-    held->version = atomic_load_explicit(&held->bucket->version, memory_order_relaxed);
-    held->more = atomic_load_explicit(&held->bucket->more, memory_order_relaxed);
-    held->entries = more_count(held->more);
-}
-
-static int held_take(const struct share *share, uint64_t hash, struct held *held)
-{
-    struct lock *lock;
-    uint64_t index;
-    int result = dict_hold(share, hash, &index, &lock);
-
-    if (result == TROUPE_OK)
-        held_view(share, index, lock, held);
-    return result;
-}
-
-static void held_give(struct held *held)
-{
-    lock_give(held->share->actor, held->lock);
-}
-
-static _Atomic uint64_t *held_cell(const struct held *held, uint32_t at)
-{
-    if (at < DICT_INLINE)
-        return &held->bucket->cells[at];
-    return (_Atomic uint64_t *)arena_at(&held->share->actor->arena, more_cells(held->more)) +
-           (at - DICT_INLINE);
-}
-
-static struct entry *held_entry(const struct held *held, uint64_t cell)
-{
-    return arena_at(&held->share->actor->arena, cell_entry(cell));
-}
-
-static uint64_t held_load(const struct held *held, uint32_t at)
-{
-    return atomic_load_explicit(held_cell(held, at), memory_order_relaxed);
-}
-
-/* Whether the cell leads to an entry of this very hash. */
-static bool cell_matches(const struct held *held, uint64_t cell, uint64_t hash)
-{
-    return cell >> DICT_OFFSET_BITS == cell_tag(hash) &&
-           atomic_load_explicit(&held_entry(held, cell)->hash, memory_order_relaxed) == hash;
-}
-
-/* The key's place among the cells, or the number of them. */
-static uint32_t held_find(const struct held *held, const struct dict_key *key)
-{
-    uint32_t at;
-
-    for (at = 0; at < held->entries; at++) {
-        uint64_t cell = held_load(held, at);
-        struct entry *entry = held_entry(held, cell);
-
-        if (cell_matches(held, cell, key->hash) &&
-            sizes_key(atomic_load_explicit(&entry->sizes, memory_order_relaxed)) == key->size &&
-            words_equal(entry->words, key->data, key->size))
-            break;
-    }
-    return at;
-}
-
-/* ---- transactions ----------------------------------------------------------------------- */
-
-static void change_begin(struct held *held)
-{
-    tx_write(held->share->actor, &held->bucket->version, held->version + 1);
-}
-
-static void change_end(struct held *held)
-{
-    tx_write(held->share->actor, &held->bucket->version, held->version + 2);
-    tx_commit(held->share->actor);
-    held_give(held);
-}
-
-static void count_add(struct held *held, int64_t entries)
-{
-    tx_write(held->share->actor, held->count,
-             atomic_load_explicit(held->count, memory_order_relaxed) + (uint64_t)entries);
-}
-
-/* ---- set -------------------------------------------------------------------------------- */
-
-static int entry_make(struct actor *actor, const struct dict_key *key, const void *value,
-                      size_t size, uint64_t *offset)
-{
+    const struct dict_key *key = put->key;
+    size_t size = put->value.size;
     struct entry *entry;
     int result;
 
@@ -129,7 +27,7 @@ static int entry_make(struct actor *actor, const struct dict_key *key, const voi
     atomic_store_explicit(&entry->hash, key->hash, memory_order_release);
     atomic_store_explicit(&entry->sizes, sizes_make(key->size, 0, size), memory_order_release);
     words_store(entry->words, key->data, key->size);
-    words_store(entry->words + words_for(key->size), value, size);
+    words_store(entry->words + words_for(key->size), put->value.data, size);
     return TROUPE_OK;
 }
 
@@ -147,7 +45,7 @@ static bool order_taken(const struct held *held, uint64_t hash, uint64_t order)
     for (uint32_t at = 0; at < held->entries; at++) {
         uint64_t cell = held_load(held, at);
 
-        if (cell_matches(held, cell, hash) &&
+        if (held_matches(held, cell, hash) &&
             sizes_order(atomic_load_explicit(&held_entry(held, cell)->sizes,
                                              memory_order_relaxed)) == order)
             return true;
@@ -273,36 +171,54 @@ static int link_new(struct held *held, const struct dict_key *key, struct linkin
     return TROUPE_OK;
 }
 
+/* What the condition says to a bucket that has the key at a place, or has it not. */
+static int condition_check(const struct held *held, const struct dict_put *put, uint32_t at)
+{
+    bool there = at < held->entries;
+
+    if (put->when == DICT_IF_ABSENT && there)
+        return TROUPE_DIFFERS;
+    if (put->when != DICT_IF_EQUAL)
+        return TROUPE_OK;
+    if (!there)
+        return TROUPE_NOT_FOUND;
+    return held_equals(held, at, put->expected) ? TROUPE_OK : TROUPE_DIFFERS;
+}
+
 /* One look at the key's bucket, which it gives back. */
-static int link_try(const struct share *share, const struct dict_key *key, struct linking *linking)
+static int link_try(const struct share *share, const struct dict_put *put, struct linking *linking)
 {
     struct held held;
     uint32_t at;
-    int result = held_take(share, key->hash, &held);
+    int result = held_take(share, put->key->hash, &held);
 
     if (result != TROUPE_OK)
         return result;
-    at = held_find(&held, key);
+    at = held_find(&held, put->key);
+    result = condition_check(&held, put, at);
+    if (result != TROUPE_OK) {
+        held_give(&held);
+        return result;
+    }
     if (at == held.entries)
-        return link_new(&held, key, linking);
+        return link_new(&held, put->key, linking);
     spare_drop(share->actor, linking);
-    entry_replace(&held, at, linking->offset, key->hash);
+    entry_replace(&held, at, linking->offset, put->key->hash);
     return TROUPE_OK;
 }
 
-int dict_share_set(const struct share *share, const struct dict_key *key, const void *value,
-                   size_t size)
+int dict_share_put(const struct share *share, const struct dict_put *put)
 {
     struct linking linking = { 0 };
-    int result = entry_make(share->actor, key, value, size, &linking.offset);
+    int result = entry_make(share->actor, put, &linking.offset);
 
     if (result == TROUPE_OK)
-        result = link_try(share, key, &linking);
+        result = link_try(share, put, &linking);
     while (result == LINK_WANTS) {
         spare_drop(share->actor, &linking);
         result = tx_alloc(share->actor, linking.spare_bytes, &linking.spare);
         if (result == TROUPE_OK)
-            result = link_try(share, key, &linking);
+            result = link_try(share, put, &linking);
     }
     if (result != TROUPE_OK)
         tx_abort(share->actor);
@@ -311,41 +227,20 @@ int dict_share_set(const struct share *share, const struct dict_key *key, const 
     return result;
 }
 
-/* ---- delete ----------------------------------------------------------------------------- */
-
-/* The last cell takes the place of the one that goes. */
-static void entry_remove(struct held *held, uint32_t at)
+/* Looks first: the usual case needs neither the lock nor a block. Whoever removes the key between
+ * the look and the put makes us look again. */
+int dict_share_default(const struct share *share, const struct dict_put *put,
+                       struct dict_buffer *found, bool *stored)
 {
-    struct actor *actor = held->share->actor;
-    uint32_t last = held->entries - 1;
-    uint64_t cells = more_cells(held->more), old = cell_entry(held_load(held, at));
+    int result;
 
-    change_begin(held);
-    if (at != last)
-        tx_write(actor, held_cell(held, at), held_load(held, last));
-    if (last <= DICT_INLINE && cells != 0) {
-        tx_retire(actor, cells);
-        cells = 0;
-    }
-    tx_retire(actor, old);
-    tx_write(actor, &held->bucket->more, more_make(last, cells));
-    count_add(held, -1);
-    change_end(held);
-}
-
-int dict_share_delete(const struct share *share, const struct dict_key *key)
-{
-    struct held held;
-    uint32_t at;
-    int result = held_take(share, key->hash, &held);
-
-    if (result != TROUPE_OK)
-        return result;
-    at = held_find(&held, key);
-    if (at == held.entries) {
-        held_give(&held);
-        return TROUPE_NOT_FOUND;
-    }
-    entry_remove(&held, at);
-    return TROUPE_OK;
+    do {
+        *stored = false;
+        result = dict_share_fetch(share, put->key, found);
+        if (result != TROUPE_NOT_FOUND)
+            return result;
+        result = dict_share_put(share, put);
+        *stored = result == TROUPE_OK;
+    } while (result == TROUPE_DIFFERS);
+    return result;
 }

@@ -14,6 +14,7 @@
 #include "job/stdio.h"
 #include "job/supervise.h"
 #include "object/dict.h"
+#include "object/names.h"
 #include "object/process.h"
 #include "object/process_gpus.h"
 #include "object/queue.h"
@@ -53,6 +54,7 @@ void runtime_register(void)
     process_register();
     queue_register();
     dict_register();
+    names_register();
     process_sync_output = job_stdio_sync;
 }
 

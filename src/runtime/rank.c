@@ -13,6 +13,7 @@
 #include "core/table.h"
 #include "core/target.h"
 #include "job/stdio.h"
+#include "object/names.h"
 #include "object/process.h"
 #include "topo/attest.h"
 
@@ -115,6 +116,8 @@ static int node_make(const struct fabric_segment *segment, const struct fabric_p
     if (result == TROUPE_OK)
         result = node_format(*actor, (uint32_t)place->node, (uint32_t)place->nodes,
                              (uint32_t)place->size, places);
+    if (result == TROUPE_OK)
+        result = names_format(*actor);
     return result;
 }
 

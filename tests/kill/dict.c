@@ -125,7 +125,8 @@ static void put(struct actor *actor, uint64_t dict, uint64_t hash, uint64_t size
 
     memset(value, (int)size, sizeof value);
     if (dict_share_find(actor, dict, &share) == TROUPE_OK)
-        dict_share_set(&share, &key, value, size);
+        dict_share_put(&share,
+                       &(struct dict_put){ &key, { value, size }, DICT_ALWAYS, { NULL, 0 } });
 }
 
 /* The size of a key's value, which is as many bytes of that number; 0 without the key. */
@@ -133,7 +134,7 @@ static uint64_t value_of(struct kill_world *world, uint64_t hash)
 {
     unsigned char value[BYTES_VALUE];
     struct dict_key key = { &hash, sizeof hash, hash };
-    struct dict_buffer buffer = { value, sizeof value, 0 };
+    struct dict_buffer buffer = { value, sizeof value, 0, 0 };
     struct share share;
 
     if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) != TROUPE_OK ||
@@ -256,7 +257,7 @@ static void delete_first(struct kill_world *world)
     struct share share;
 
     if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
-        dict_share_delete(&share, &key);
+        dict_share_delete(&share, &key, NULL);
 }
 
 static void split(struct kill_world *world)

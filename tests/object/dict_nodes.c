@@ -1,82 +1,22 @@
-/* A dict over two nodes, in one process: the second node is another arena, and the calls between
- * them go straight to the handlers that the dict registers. */
-#include "solo.h"
+/* A dict over two nodes (pair.h): all calls, refusals, a node that is lost. */
+#include "pair.h"
 
-#include "core/service.h"
-#include "object/dict.h"
+#include "object/dict_remote.h"
 
-enum { NODES = 2, ENTRIES = 3000 };
-#define ARENA_BYTES (16u << 20)
-
-static struct solo solo;     /* node 0, where the calls are made */
-static struct actor service; /* of node 1 */
-static service_handler handlers[SERVICE_OPS];
-static int calls;
-static bool lost; /* node 1 answers no more */
-
-void __wrap_service_register(enum service_op op, service_handler handler);
-int __wrap_service_call(struct actor *actor, int node, const struct request *request,
-                        uint64_t deadline, struct answer *answer);
-
-void __wrap_service_register(enum service_op op, service_handler handler)
-{
-    handlers[op] = handler;
-}
-
-int __wrap_service_call(struct actor *actor, int node, const struct request *request,
-                        uint64_t deadline, struct answer *answer)
-{
-    struct bell *bell = NULL;
-    int result;
-
-    assert_ptr_equal(actor, solo.actor);
-    assert_int_equal(node, 1);
-    assert_int_equal(deadline, BELL_NO_WAIT);
-    memset(answer, 0, sizeof *answer);
-    calls++;
-    if (lost)
-        return TROUPE_LOST;
-    result = handlers[request->op](&service, request, true, answer, &bell);
-    if (result == TROUPE_OK || result == TROUPE_TOO_LONG)
-        return result;
-    free(answer->data);
-    memset(answer, 0, sizeof *answer);
-    return result;
-}
+enum { ENTRIES = 3000 };
 
 static int begin(void **state)
 {
-    struct arena arena;
-    void *base = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
     (void)state;
-    solo_begin(&solo, ARENA_BYTES);
-    world_here.nodes = NODES;
-    assert_true(base != MAP_FAILED);
-    assert_int_equal(arena_format(base, ARENA_BYTES, NULL, &arena), TROUPE_OK);
-    assert_int_equal(actor_open(&arena, SLOT_NONE, &service), TROUPE_OK);
-    assert_int_equal(table_format(&service, 1), TROUPE_OK);
-    dict_register();
-    solo_warm();
+    pair_begin();
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    actor_close(&service);
-    munmap(service.arena.base, ARENA_BYTES);
-    solo_end(&solo);
+    pair_end();
     return 0;
-}
-
-static uint64_t linked_there(void)
-{
-    struct heap_usage usage;
-
-    heap_usage_get(&service.arena, &usage);
-    assert_int_equal(usage.flight_blocks, 0);
-    return usage.linked_bytes;
 }
 
 /* Values of 0 to 299 bytes, told by their number. */
@@ -112,14 +52,14 @@ static void expect(troupe_dict dict, int number)
 
 static void spreads_over_nodes(void **state)
 {
-    uint64_t here = solo_linked(&solo), there = linked_there(), entries;
+    uint64_t here = solo_linked(&pair.solo), there = pair_linked_there(), entries;
     troupe_dict dict;
 
     (void)state;
     assert_int_equal(troupe_dict_create(NULL, &dict), TROUPE_OK);
-    calls = 0;
+    pair.calls = 0;
     fill(dict);
-    assert_in_range(calls, ENTRIES / 3, ENTRIES * 2 / 3);
+    assert_in_range(pair.calls, ENTRIES / 3, ENTRIES * 2 / 3);
     for (int i = 0; i < ENTRIES; i++)
         expect(dict, i);
     assert_int_equal(troupe_dict_size(dict, &entries), TROUPE_OK);
@@ -133,8 +73,8 @@ static void spreads_over_nodes(void **state)
     assert_int_equal(troupe_dict_size(dict, &entries), TROUPE_OK);
     assert_int_equal(entries, ENTRIES / 2);
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
-    assert_int_equal(solo_linked(&solo), here);
-    assert_int_equal(linked_there(), there);
+    assert_int_equal(solo_linked(&pair.solo), here);
+    assert_int_equal(pair_linked_there(), there);
 }
 
 static void walks_over_nodes(void **state)
@@ -169,6 +109,43 @@ static void walks_over_nodes(void **state)
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
 }
 
+static void sets_on_conditions_elsewhere(void **state)
+{
+    uint64_t here = solo_linked(&pair.solo), there = pair_linked_there();
+    troupe_dict dict;
+
+    (void)state;
+    assert_int_equal(troupe_dict_create(NULL, &dict), TROUPE_OK);
+    for (int i = 0; i < 100; i++) {
+        troupe_bytes key = troupe_bytes_of(&i, sizeof i);
+        unsigned char back[300];
+        size_t size = 0;
+        int stored = -1;
+
+        assert_int_equal(troupe_dict_compare_and_set(dict, key, value_of(i), value_of(i)),
+                         TROUPE_NOT_FOUND);
+        assert_int_equal(
+            troupe_dict_set_default(dict, key, value_of(i), back, sizeof back, &size, &stored),
+            TROUPE_OK);
+        assert_int_equal(stored, 1);
+        assert_int_equal(
+            troupe_dict_set_default(dict, key, value_of(299), back, sizeof back, &size, &stored),
+            TROUPE_OK);
+        assert_int_equal(stored, 0);
+        assert_int_equal(size, value_of(i).size);
+        assert_memory_equal(back, value_of(i).data, size);
+        assert_int_equal(troupe_dict_compare_and_set(dict, key, value_of(i + 1), value_of(i)),
+                         TROUPE_DIFFERS);
+        expect(dict, i);
+        assert_int_equal(dict_compare_and_delete(dict, key, value_of(i + 1)), TROUPE_DIFFERS);
+        assert_int_equal(dict_compare_and_delete(dict, key, value_of(i)), TROUPE_OK);
+        assert_int_equal(dict_compare_and_delete(dict, key, value_of(i)), TROUPE_NOT_FOUND);
+    }
+    assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
+    assert_int_equal(solo_linked(&pair.solo), here);
+    assert_int_equal(pair_linked_there(), there);
+}
+
 /* A node without room refuses its share: then there is no dict anywhere. */
 static void is_made_everywhere_or_nowhere(void **state)
 {
@@ -184,20 +161,20 @@ static void is_made_everywhere_or_nowhere(void **state)
             struct answer answer;
 
             memcpy(filler, &number, sizeof number);
-            request.words[0] = number * 0x9e3779b97f4a7c15u;
-            request.words[1] = sizeof number;
+            request.words[DICT_WORD_HASH] = number * 0x9e3779b97f4a7c15u;
+            request.words[DICT_WORD_KEY] = sizeof number;
             request.data = filler;
             request.size = size;
-            result = __wrap_service_call(solo.actor, 1, &request, BELL_NO_WAIT, &answer);
+            result = __wrap_service_call(pair.solo.actor, 1, &request, BELL_NO_WAIT, &answer);
             assert_true(result == TROUPE_OK || result == TROUPE_FULL);
         }
-    here = solo_linked(&solo);
-    there = linked_there();
+    here = solo_linked(&pair.solo);
+    there = pair_linked_there();
     assert_int_equal(troupe_dict_create(NULL, &more), TROUPE_FULL);
     assert_non_null(strstr(troupe_last_error(), "free"));
     assert_int_equal(more.id, 7);
-    assert_int_equal(solo_linked(&solo), here);
-    assert_int_equal(linked_there(), there);
+    assert_int_equal(solo_linked(&pair.solo), here);
+    assert_int_equal(pair_linked_there(), there);
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
 }
 
@@ -212,11 +189,11 @@ static void a_malformed_request_is_refused(void **state)
     (void)state;
     assert_int_equal(troupe_dict_create(NULL, &dict), TROUPE_OK);
     request.object = dict.id;
-    request.words[1] = 4; /* a key longer than the data */
+    request.words[DICT_WORD_KEY] = 4; /* a key longer than the data */
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         request.op = ops[i];
         request.size = ops[i] == SERVICE_DICT_SET ? 3 : 0;
-        assert_int_equal(__wrap_service_call(solo.actor, 1, &request, BELL_NO_WAIT, &answer),
+        assert_int_equal(__wrap_service_call(pair.solo.actor, 1, &request, BELL_NO_WAIT, &answer),
                          TROUPE_MISMATCH);
     }
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
@@ -230,7 +207,7 @@ static void a_lost_node_is_told(void **state)
 
     (void)state;
     assert_int_equal(troupe_dict_create(NULL, &dict), TROUPE_OK);
-    lost = true;
+    pair.lost = true;
     for (int i = 0; i < 100; i++) {
         int result = troupe_dict_set(dict, troupe_bytes_of(&i, sizeof i), value_of(i));
 
@@ -243,7 +220,7 @@ static void a_lost_node_is_told(void **state)
     assert_int_equal(troupe_dict_size(dict, &entries), TROUPE_LOST);
     assert_int_equal(entries, 7);
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
-    lost = false;
+    pair.lost = false;
 }
 
 int main(void)
@@ -251,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spreads_over_nodes),
         cmocka_unit_test(walks_over_nodes),
+        cmocka_unit_test(sets_on_conditions_elsewhere),
         cmocka_unit_test(is_made_everywhere_or_nowhere),
         cmocka_unit_test(a_malformed_request_is_refused),
         cmocka_unit_test(a_lost_node_is_told),

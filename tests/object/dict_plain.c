@@ -60,6 +60,97 @@ static void stores_and_finds(void **state)
     assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
 }
 
+static void sets_a_default_once(void **state)
+{
+    troupe_dict dict = make();
+    char found[8] = "";
+    size_t size = 0;
+    int stored = -1;
+
+    (void)state;
+    assert_int_equal(troupe_dict_set_default(dict, troupe_text("W"), troupe_text("one"), found,
+                                             sizeof found, &size, &stored),
+                     TROUPE_OK);
+    assert_int_equal(stored, 1);
+    assert_int_equal(size, 3);
+    assert_memory_equal(found, "one", 3);
+    assert_int_equal(troupe_dict_set_default(dict, troupe_text("W"), troupe_text("second"), found,
+                                             sizeof found, &size, &stored),
+                     TROUPE_OK);
+    assert_int_equal(stored, 0);
+    assert_int_equal(size, 3);
+    assert_memory_equal(found, "one", 3);
+    assert_int_equal(size_of(dict), 1);
+    assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
+}
+
+/* Without a place for it the value is not copied, and so is never too long. */
+static void a_default_minds_its_buffer(void **state)
+{
+    troupe_dict dict = make();
+    char found[4] = "old";
+    size_t size = 0;
+    int stored = -1;
+
+    (void)state;
+    assert_int_equal(troupe_dict_set_default(dict, troupe_text("W"), troupe_text("longer"), found,
+                                             sizeof found, &size, &stored),
+                     TROUPE_BAD_ARGUMENT);
+    assert_int_equal(size_of(dict), 0);
+    assert_int_equal(troupe_dict_set_default(dict, troupe_text("W"), troupe_text("longer"), NULL, 0,
+                                             &size, &stored),
+                     TROUPE_OK);
+    assert_int_equal(size, 6);
+    assert_int_equal(stored, 1);
+    assert_int_equal(troupe_dict_set_default(dict, troupe_text("W"), troupe_text("x"), found,
+                                             sizeof found, &size, &stored),
+                     TROUPE_TOO_LONG);
+    assert_int_equal(size, 6);
+    assert_string_equal(found, "old");
+    size = 0;
+    assert_int_equal(
+        troupe_dict_set_default(dict, troupe_text("W"), troupe_text("x"), NULL, 0, &size, &stored),
+        TROUPE_OK);
+    assert_int_equal(size, 6);
+    assert_int_equal(stored, 0);
+    assert_int_equal(
+        troupe_dict_set_default(dict, troupe_text("E"), troupe_text(""), found, 0, NULL, NULL),
+        TROUPE_OK);
+    assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
+}
+
+static void compares_before_it_sets(void **state)
+{
+    troupe_dict dict = make();
+    char text[8];
+
+    (void)state;
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text(""), troupe_text("new")),
+        TROUPE_NOT_FOUND);
+    assert_int_equal(size_of(dict), 0);
+    assert_int_equal(troupe_dict_set(dict, troupe_text("W"), troupe_text("one")), TROUPE_OK);
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text("on"), troupe_text("new")),
+        TROUPE_DIFFERS);
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text("ony"), troupe_text("new")),
+        TROUPE_DIFFERS);
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text("one"), troupe_text("two")),
+        TROUPE_OK);
+    assert_int_equal(troupe_dict_get(dict, troupe_text("W"), text, sizeof text, NULL), TROUPE_OK);
+    assert_memory_equal(text, "two", 3);
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text("two"), troupe_text("")),
+        TROUPE_OK);
+    assert_int_equal(
+        troupe_dict_compare_and_set(dict, troupe_text("W"), troupe_text(""), troupe_text("three")),
+        TROUPE_OK);
+    assert_int_equal(size_of(dict), 1);
+    assert_int_equal(troupe_dict_destroy(dict), TROUPE_OK);
+}
+
 /* "WeThinkIn!" has ten letters and nine keys: the later writer of "n" wins. */
 static void later_writer_wins(void **state)
 {
@@ -266,6 +357,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stores_and_finds),
+        cmocka_unit_test(sets_a_default_once),
+        cmocka_unit_test(a_default_minds_its_buffer),
+        cmocka_unit_test(compares_before_it_sets),
         cmocka_unit_test(later_writer_wins),
         cmocka_unit_test(refuses_what_it_cannot_take),
         cmocka_unit_test(takes_every_size),

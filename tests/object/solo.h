@@ -13,6 +13,7 @@
 #include "core/heap.h"
 #include "core/table.h"
 #include "core/world.h"
+#include "object/names.h"
 #include "troupe/troupe.h"
 
 #include <sys/mman.h>
@@ -34,6 +35,7 @@ static inline void solo_begin(struct solo *solo, size_t bytes)
     assert_int_equal(arena_format(solo->base, bytes, NULL, &world.arena), TROUPE_OK);
     assert_int_equal(world_join(&world, &solo->actor), TROUPE_OK);
     assert_int_equal(table_format(solo->actor, 0), TROUPE_OK);
+    assert_int_equal(names_format(solo->actor), TROUPE_OK);
 }
 
 static inline void solo_end(struct solo *solo)

@@ -22,6 +22,17 @@ typedef struct troupe_dict_options {
 /* Makes a dict whose entries are spread over the nodes by a hash of their keys. */
 TROUPE_API int troupe_dict_create(const troupe_dict_options *options, troupe_dict *dict);
 
+/* Finds the dict of this name, or makes it: the same one for all who open the name, in any
+ * process, until it is destroyed. Of several who open it at once, one makes it.
+ *
+ * name        1 to TROUPE_OBJECT_NAME_MAX characters; other kinds have names of their own
+ * options     for whoever makes it
+ * Returns     TROUPE_OK
+ *             TROUPE_BAD_ARGUMENT  the name is empty or too long
+ *             TROUPE_FULL          there was none, and no room to make it */
+TROUPE_API int troupe_dict_open(const char *name, const troupe_dict_options *options,
+                                troupe_dict *dict);
+
 /* Stores a copy of value under key, replacing what was there.
  *
  * key         1 to TROUPE_KEY_MAX bytes of anything
@@ -31,6 +42,27 @@ TROUPE_API int troupe_dict_create(const troupe_dict_options *options, troupe_dic
  *             TROUPE_BAD_ARGUMENT  the key has 0 or more than TROUPE_KEY_MAX bytes
  * Threads     any; waits for nobody longer than one bucket's change takes */
 TROUPE_API int troupe_dict_set(troupe_dict dict, troupe_bytes key, troupe_bytes value);
+
+/* Stores value under key unless the key is there, and tells what the key's value is afterwards.
+ *
+ * found       [capacity] bytes, room for value at least: the key's value; NULL: only its size
+ * size        the bytes of the key's value, also when it did not fit; may be NULL
+ * stored      1: it was absent, and is value now; 0: it was there; may be NULL
+ * Returns     TROUPE_OK
+ *             TROUPE_TOO_LONG      it was there, and *size exceeds capacity
+ *             TROUPE_BAD_ARGUMENT  found has no room for value; nothing was done
+ *             TROUPE_FULL          no room to store it */
+TROUPE_API int troupe_dict_set_default(troupe_dict dict, troupe_bytes key, troupe_bytes value,
+                                       void *found, size_t capacity, size_t *size, int *stored);
+
+/* Replaces the value of key by desired if it is byte for byte the expected one, at one moment.
+ *
+ * Returns     TROUPE_OK        it was, and is desired now
+ *             TROUPE_DIFFERS   it is another; look at it and decide anew
+ *             TROUPE_NOT_FOUND the key is not there; troupe_dict_set_default makes it
+ *             TROUPE_FULL      no room for desired */
+TROUPE_API int troupe_dict_compare_and_set(troupe_dict dict, troupe_bytes key,
+                                           troupe_bytes expected, troupe_bytes desired);
 
 /* Copies the value of key.
  *

@@ -67,6 +67,11 @@ TROUPE_API const char *troupe_version(void);
 #define TROUPE_NO_WAIT 0L
 #define TROUPE_FOREVER (-1L)
 
+/* ---- names ------------------------------------------------------------------------------ */
+
+/* The characters of a name that an _open call takes, without the final zero: 1 to this many. */
+#define TROUPE_OBJECT_NAME_MAX 255
+
 /* ---- bytes ------------------------------------------------------------------------------ */
 
 /* A view of somebody else's bytes; never owned, never kept beyond the call. */
