@@ -63,7 +63,7 @@ const char *troupe_result_name(int result)
         "TROUPE_MISMATCH",   "TROUPE_NO_RANK",      "TROUPE_GPU",         "TROUPE_NO_GPU",
         "TROUPE_EFORKED",    "TROUPE_CUDA_STARTED", "TROUPE_CANCELLED",   "TROUPE_OWNER_DIED",
         "TROUPE_BROKEN",     "TROUPE_DEADLOCK",     "TROUPE_DIFFERS",     "TROUPE_BUSY",
-        "TROUPE_GIVEN_UP",
+        "TROUPE_GIVEN_UP",   "TROUPE_FAILED",
     };
     int count = (int)(sizeof names / sizeof *names);
 

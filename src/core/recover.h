@@ -12,7 +12,7 @@
 /* Work of several transactions names itself in slot->resume: kind (8) | record offset (56). Its
  * handler does what is left, knowing only the arena; it runs with the recoverer's actor. */
 typedef void (*recover_handler)(struct actor *actor, uint64_t place);
-enum { RESUME_KINDS = 64 };
+enum { RESUME_KINDS = 128 };
 
 /* Kind 1 to RESUME_KINDS-1; called before any process of the node can die. */
 void recover_register(int kind, recover_handler handler);

@@ -5,6 +5,12 @@
 enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1, ROOT_DICT_LOCKS = 2 };
 
 /* The kinds of work that recovery resumes, see recover.h. */
-enum resume_kind { RESUME_PROCESS_START = 1, RESUME_QUEUE_END = 2, RESUME_DICT_END = 3 };
+enum resume_kind {
+    RESUME_PROCESS_START = 1,
+    RESUME_QUEUE_END = 2,
+    RESUME_DICT_END = 3,
+    RESUME_POOL = 80,
+    RESUME_POOL_JOB = 81
+};
 
 #endif

@@ -210,8 +210,8 @@ static struct record *seen_find(struct actor *actor, uint64_t handle)
 }
 
 static const char *const kind_names[] = {
-    "nothing",   "process", "queue",     "dict",    "list", "array", "lock",
-    "semaphore", "event",   "condition", "barrier", "pipe", "pool",  "group",
+    "nothing", "process",   "queue",   "dict", "list", "array", "lock",   "semaphore",
+    "event",   "condition", "barrier", "pipe", "pool", "group", "result",
 };
 
 int table_refuse(uint64_t handle, enum object_kind kind)

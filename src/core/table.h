@@ -31,6 +31,7 @@ enum object_kind {
     OBJECT_PIPE = 11,
     OBJECT_POOL = 12,
     OBJECT_GROUP = 13,
+    OBJECT_JOB = 14,
     OBJECT_KINDS = 16
 };
 

@@ -18,6 +18,7 @@
 #include "object/process.h"
 #include "object/process_gpus.h"
 #include "object/queue.h"
+#include "pool/pool.h"
 #include "runtime/attach.h"
 
 #include <signal.h>
@@ -55,6 +56,7 @@ void runtime_register(void)
     queue_register();
     dict_register();
     names_register();
+    pool_register();
     process_sync_output = job_stdio_sync;
 }
 
@@ -366,6 +368,7 @@ int troupe_finalize(int status)
     }
     ended = true;
     job_stdio_sync();
+    pool_end_all();
     if (world_enter(&actor) == TROUPE_OK)
         world_end(actor);
     keeper_close(keeper);

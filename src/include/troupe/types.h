@@ -45,7 +45,8 @@ enum {
     TROUPE_DEADLOCK = -25,     /* everybody waits for somebody who waits */
     TROUPE_DIFFERS = -26,      /* the value is not the expected one; nothing was changed */
     TROUPE_BUSY = -27,         /* no rank is idle, and the options say not to wait */
-    TROUPE_GIVEN_UP = -28      /* the task's workers died too often */
+    TROUPE_GIVEN_UP = -28,     /* the task's workers died too often */
+    TROUPE_FAILED = -29        /* the task failed; the sentence is its own */
 };
 
 /* Names a result, "TROUPE_EMPTY" for TROUPE_EMPTY.
