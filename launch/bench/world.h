@@ -23,6 +23,8 @@ world_mode world_start_join;
 world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_rtt;
 world_mode world_dict_get, world_dict_set, world_dict_miss;
+world_mode world_am_rtt, world_am_rtt_busy;
+world_mode world_remote_get, world_remote_get_busy, world_remote_set;
 world_mode world_kernel_stream, world_kernel_copy, world_kernel_shared;
 world_mode world_kernel_mandelbrot, world_kernel_mandelbrot_cpu;
 world_mode world_kernel_launch, world_gpu_copy_in;

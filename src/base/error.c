@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char last[512];
+static _Thread_local char last[sizeof((struct error_kept *)0)->sentence];
 
 static void record(const char *format, va_list arguments)
 {
@@ -41,6 +41,16 @@ int fail_errno(int result, const char *format, ...)
 int fail_text(int result, const char *sentence)
 {
     return fail(result, "%s", sentence);
+}
+
+void error_keep(struct error_kept *kept)
+{
+    memcpy(kept->sentence, last, sizeof last);
+}
+
+void error_restore(const struct error_kept *kept)
+{
+    memcpy(last, kept->sentence, sizeof last);
 }
 
 const char *troupe_last_error(void)

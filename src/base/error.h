@@ -16,4 +16,11 @@ int fail_errno(int result, const char *format, ...) __attribute__((format(printf
 /* Records an already written sentence, for failures that another process or node reported. */
 int fail_text(int result, const char *sentence);
 
+/* The calling thread's sentence, put aside while it works for somebody else. */
+struct error_kept {
+    char sentence[512];
+};
+void error_keep(struct error_kept *kept);
+void error_restore(const struct error_kept *kept);
+
 #endif

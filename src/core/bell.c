@@ -12,6 +12,13 @@
 #define BELL_SPIN_AGAIN 16u /* waits without a spin, then one with */
 #define BELL_SPIN_ROUND 64
 
+static _Atomic bell_driver drive;
+
+void bell_drive_with(bell_driver driver)
+{
+    atomic_store(&drive, driver);
+}
+
 /* How long the actor spins this time. On a core that it shares with whomever it waits for, spinning
  * only keeps the other one off: each spin in vain halves the next, down to none, and now and then
  * one is tried. */
@@ -45,6 +52,30 @@ struct wait {
 static bool word_changed(const struct wait *wait, uint32_t seen)
 {
     return atomic_load_explicit(&wait->bell->word, memory_order_acquire) != seen;
+}
+
+/* What a driver looks at between two turns. */
+struct sight {
+    struct actor *actor;
+    const struct wait *wait;
+    uint32_t seen;
+};
+
+static bool sight_changed(const void *context)
+{
+    const struct sight *sight = context;
+    const struct wait *wait = sight->wait;
+
+    return word_changed(wait, sight->seen) ||
+           (wait->peek != NULL && wait->peek(sight->actor, wait->context));
+}
+
+static bool driven(struct actor *actor, const struct wait *wait, uint32_t seen)
+{
+    bell_driver driver = atomic_load_explicit(&drive, memory_order_acquire);
+    struct sight sight = { actor, wait, seen };
+
+    return driver != NULL && driver(sight_changed, &sight);
 }
 
 /* Spins while the word stays as seen, and there is nothing to see; true when that changed. */
@@ -114,7 +145,7 @@ static int await(struct actor *actor, const struct wait *wait)
         result = wait->attempt(actor, wait->context);
         if (result != wait->again || wait->deadline == BELL_NO_WAIT || !in_time)
             break;
-        if (spin(actor, wait, seen))
+        if (driven(actor, wait, seen) || spin(actor, wait, seen))
             continue;
         result = sleep_once(actor, wait, &in_time);
         if (result != wait->again)

@@ -4,12 +4,20 @@
 #include "base/error.h"
 #include "core/futex.h"
 #include "core/lock.h"
+#include "core/node.h"
 #include "core/tx.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PHASE_BITS 8
+
+/* A call of a dead caller that another node may have parked; a block of the node's list. */
+struct withdrawal {
+    uint64_t next; /* offset, or 0 */
+    uint64_t node;
+    struct call_name name;
+};
 
 static uint64_t state_make(uint64_t sequence, enum call_phase phase)
 {
@@ -43,7 +51,13 @@ static int request_make(struct actor *actor, int node, const struct request *req
     return TROUPE_OK;
 }
 
-static int post(struct actor *actor, int node, const struct request *request, uint64_t deadline)
+/* Where the call is parked, plus one; 0 for one that is answered at once. */
+static uint64_t parked_at(int node, bool may_park)
+{
+    return may_park ? (uint64_t)node + 1 : 0;
+}
+
+int call_post(struct actor *actor, int node, const struct request *request, uint64_t deadline)
 {
     struct slot *slot = actor->slot;
     uint64_t sequence = (atomic_load(&slot->call_state) >> PHASE_BITS) + 1, place;
@@ -53,12 +67,24 @@ static int post(struct actor *actor, int node, const struct request *request, ui
         return result;
     bell_promise(actor, &actor->arena.header->service_bell);
     lock_take(actor, &slot->call_lock);
+    tx_write(actor, &slot->call_node, parked_at(node, deadline != BELL_NO_WAIT));
     tx_write(actor, &slot->call_request, place);
     tx_write(actor, &slot->call_state, state_make(sequence, CALL_POSTED));
     tx_commit(actor);
     lock_give(actor, &slot->call_lock);
     bell_redeem(actor, FUTEX_ALL);
     return TROUPE_OK;
+}
+
+void call_begin(struct actor *actor, int node, bool may_park, struct call_name *name)
+{
+    struct slot *slot = actor->slot;
+
+    name->slot = actor->number;
+    name->incarnation = slot_incarnation_of(atomic_load(&slot->identity));
+    name->sequence = (atomic_load(&slot->call_state) >> PHASE_BITS) + 1;
+    atomic_store(&slot->call_node, parked_at(node, may_park));
+    atomic_store(&slot->call_state, state_make(name->sequence, CALL_SENT));
 }
 
 static int answered_look(struct actor *actor, void *unused)
@@ -102,28 +128,59 @@ static void mailbox_empty(struct actor *actor, struct slot *slot, uint64_t seque
     tx_commit(actor);
 }
 
-int service_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
-                 struct answer *answer)
+void call_end(struct actor *actor)
+{
+    struct slot *slot = actor->slot;
+
+    lock_take(actor, &slot->call_lock);
+    mailbox_empty(actor, slot, atomic_load(&slot->call_state) >> PHASE_BITS);
+    lock_give(actor, &slot->call_lock);
+}
+
+int call_await(struct actor *actor, struct answer *answer)
 {
     struct slot *slot = actor->slot;
     int result;
 
-    memset(answer, 0, sizeof *answer);
-    result = post(actor, node, request, deadline);
-    if (result != TROUPE_OK)
-        return result;
     bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL);
     result = reply_read(arena_at(&actor->arena, atomic_load(&slot->call_reply)), answer);
-    lock_take(actor, &slot->call_lock);
-    mailbox_empty(actor, slot, atomic_load(&slot->call_state) >> PHASE_BITS);
-    lock_give(actor, &slot->call_lock);
+    call_end(actor);
     return result;
+}
+
+/* Part of the transaction that empties a dead caller's mailbox. Without room for the note, the
+ * request stays at the other node until it is answered, to nobody. */
+static struct node *withdrawal_write(struct actor *actor, const struct slot *slot)
+{
+    struct node *node = node_of(&actor->arena);
+    struct withdrawal *withdrawal;
+    uint64_t place;
+
+    if (tx_alloc(actor, sizeof *withdrawal, &place) != TROUPE_OK)
+        return NULL;
+    withdrawal = arena_at(&actor->arena, place);
+    lock_take(actor, &node->withdrawn_lock);
+    withdrawal->next = atomic_load(&node->withdrawn);
+    withdrawal->node = atomic_load(&slot->call_node) - 1;
+    withdrawal->name.slot = (uint32_t)(slot - actor->arena.slots);
+    withdrawal->name.incarnation = slot_incarnation_of(atomic_load(&slot->identity));
+    withdrawal->name.sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
+    tx_write(actor, &node->withdrawn, place);
+    return node;
 }
 
 void call_bury(struct actor *actor, struct slot *slot)
 {
+    struct node *node = NULL;
+    enum call_phase phase;
+
     lock_take(actor, &slot->call_lock);
+    phase = phase_of(atomic_load(&slot->call_state));
+    if (phase == CALL_SENT && atomic_load(&slot->call_node) != 0)
+        node = withdrawal_write(actor, slot);
     mailbox_empty(actor, slot, (atomic_load(&slot->call_state) >> PHASE_BITS) + 1);
+    if (node != NULL)
+        lock_give(actor, &node->withdrawn_lock);
     lock_give(actor, &slot->call_lock);
     bell_ring(&actor->arena, &actor->arena.header->service_bell, FUTEX_ALL);
 }
@@ -213,11 +270,6 @@ static uint64_t reply_instead(struct slot *slot, struct actor *actor, int result
 }
 _Static_assert(sizeof(struct call_reply) <= sizeof(struct call_request), "an answer fits instead");
 
-bool call_waits(const struct actor *actor, const struct call_name *name)
-{
-    return still_waits(slot_at(&actor->arena, name->slot), name);
-}
-
 void call_answer(struct actor *actor, const struct call_name *name, int result,
                  const struct answer *answer, const char *sentence)
 {
@@ -237,4 +289,26 @@ void call_answer(struct actor *actor, const struct call_name *name, int result,
         tx_abort(actor);
     lock_give(actor, &slot->call_lock);
     bell_redeem(actor, FUTEX_ALL);
+}
+
+bool call_next_withdrawn(struct actor *actor, struct call_name *name, int *node)
+{
+    struct node *own = node_of(&actor->arena);
+    const struct withdrawal *first;
+    uint64_t place;
+
+    if (atomic_load(&own->withdrawn) == 0)
+        return false;
+    lock_take(actor, &own->withdrawn_lock);
+    place = atomic_load(&own->withdrawn);
+    if (place != 0) {
+        first = arena_at(&actor->arena, place);
+        *name = first->name;
+        *node = (int)first->node;
+        tx_retire(actor, place);
+        tx_write(actor, &own->withdrawn, first->next);
+        tx_commit(actor);
+    }
+    lock_give(actor, &own->withdrawn_lock);
+    return place != 0;
 }

@@ -1,9 +1,13 @@
 /* The mailbox of a slot: where a thread leaves a request for another node and finds the answer.
  *
  * What always holds: call_state is sequence << 8 | phase, changed under call_lock together with the
- * blocks that call_request and call_reply name. The caller posts; the service takes a copy and
- * marks it SENT; the service leaves the answer; the caller takes it. A caller's death frees both
- * blocks and makes the sequence stale, so an answer that comes later is dropped. */
+ * blocks that call_request and call_reply name; only the owner's step from IDLE, which nobody else
+ * takes, needs no lock. Either the caller posts and the service takes a copy and marks it SENT; or
+ * the caller, a rank, sends the request itself, and the mailbox is SENT from the beginning, since
+ * the answer may come through the service all the same (engine.h). The service leaves the answer;
+ * the caller takes it. A caller's death frees both blocks and makes the sequence stale, so an
+ * answer that comes later is dropped; if its request may be parked, the node's list of withdrawals
+ * names it from then on. */
 #ifndef TROUPE_CORE_CALL_H
 #define TROUPE_CORE_CALL_H
 
@@ -37,20 +41,42 @@ struct call_name {
     uint64_t sequence;
 };
 
-/* The service's side. */
+static inline bool call_is_same(const struct call_name *left, const struct call_name *right)
+{
+    return left->slot == right->slot && left->incarnation == right->incarnation &&
+           left->sequence == right->sequence;
+}
+
+/* ---- the caller's side ---------------------------------------------------------------------- */
+
+/* Leaves the request for the service; the answer is taken by call_await. */
+int call_post(struct actor *actor, int node, const struct request *request, uint64_t deadline);
+
+/* Sleeps until the answer is there and takes it out. */
+int call_await(struct actor *actor, struct answer *answer);
+
+/* Opens the mailbox for a request that the caller sends itself, and names the call. may_park: the
+ * request may wait at the other node. */
+void call_begin(struct actor *actor, int node, bool may_park, struct call_name *name);
+
+/* Empties the mailbox after the answer came to the caller itself. */
+void call_end(struct actor *actor);
+
+/* ---- the service's side --------------------------------------------------------------------- */
 
 /* Copies the next posted request and marks it sent; NULL when there is none. The copy is the
  * caller's, from malloc. */
 struct call_request *call_take(struct actor *actor, struct call_name *name);
 
-/* Whether the call that was taken still waits for its answer. */
-bool call_waits(const struct actor *actor, const struct call_name *name);
-
 /* Leaves an answer; nothing happens when nobody waits for it any more. */
 void call_answer(struct actor *actor, const struct call_name *name, int result,
                  const struct answer *answer, const char *sentence);
 
-/* Frees what a dead slot's mailbox holds, and lets the service know; for recover.c. */
+/* Frees what a dead slot's mailbox holds, and notes its call to be withdrawn; for recover.c. */
 void call_bury(struct actor *actor, struct slot *slot);
+
+/* Takes the next call that is to be withdrawn, and the node that has it; false when there is none.
+ */
+bool call_next_withdrawn(struct actor *actor, struct call_name *name, int *node);
 
 #endif

@@ -42,6 +42,8 @@ struct node {
     struct process_list waiting; /* for any rank of the node */
     _Atomic uint32_t cursor;     /* whose turn it is to start a fresh process */
     _Atomic uint32_t lost;       /* ranks of this node that died */
+    struct lock withdrawn_lock;  /* of the list below; taken inside a mailbox's lock */
+    _Atomic uint64_t withdrawn;  /* offset: calls of the dead for the service to withdraw, call.c */
     uint64_t places;             /* offset: for each world rank node << 16 | local rank */
     char host[TROUPE_HOST_SIZE];
     struct rank_record ranks[];

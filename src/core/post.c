@@ -8,61 +8,112 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POST_WINDOW 64u  /* frames on their way to one node */
+#define POST_WINDOW 64u  /* frames on their way to one rank */
 #define POST_CREDIT 32u  /* received frames that one acknowledgement speaks for */
-#define FIRST_BYTES 128u /* what a message's first frame needs before its data, at most */
+#define HEAD_BYTES 128u  /* what a message needs in its frame before its data, at most */
+#define CREDIT_BYTES 16u /* what an acknowledgement needs, at most */
 
-enum frame_kind { FRAME_FIRST = 1, FRAME_MORE = 2, FRAME_CREDIT = 3 };
+enum frame_kind { FRAME_WHOLE = 1, FRAME_BULK = 2, FRAME_CREDIT = 3 };
 
-/* Both directions with one other node. */
+/* Both directions with one other rank; made when it is first met. */
 struct peer {
+    int rank;
     struct mail *first, *last; /* to be sent, in order */
-    uint64_t sent;             /* of the first one's bytes */
-    bool begun;                /* its first frame has left */
     uint32_t window;           /* frames that may still leave */
     uint32_t received;         /* frames not yet acknowledged */
-    struct mail *coming;       /* being put together */
-    uint64_t have;             /* of its bytes */
+    uint32_t bulks;            /* transfers begun: numbers them */
+    bool listed;
+    struct peer *next; /* of those that may have something to send */
+};
+
+/* A message whose data is under way in bulk. */
+struct transfer {
+    struct mail *mail;
+    struct fabric_bulk *bulk;
+    bool comes;
+    struct transfer *next;
 };
 
 struct post {
-    int nodes, turn;
-    uint64_t waiting; /* messages that have not left whole */
-    struct peer peers[];
+    int ranks;
+    uint64_t waiting;           /* messages that have not left whole */
+    struct peer *listed;        /* see peer.next */
+    struct transfer *transfers; /* both ways */
+    struct peer *peers[];       /* [ranks] */
 };
 
 void mail_free(struct mail *mail)
 {
-    if (mail != NULL)
+    if (mail != NULL && !mail->borrowed)
         free(mail->data);
     free(mail);
 }
 
-struct post *post_open(int nodes)
+struct post *post_open(int ranks)
 {
-    struct post *post = calloc(1, sizeof *post + (size_t)nodes * sizeof(struct peer));
+    struct post *post = calloc(1, sizeof *post + (size_t)ranks * sizeof(struct peer *));
 
     if (post == NULL)
         return NULL;
-    post->nodes = nodes;
-    for (int node = 0; node < nodes; node++)
-        post->peers[node].window = POST_WINDOW;
+    post->ranks = ranks;
     return post;
+}
+
+static struct peer *peer_of(struct post *post, int rank)
+{
+    struct peer *peer = post->peers[rank];
+
+    if (peer != NULL)
+        return peer;
+    peer = calloc(1, sizeof *peer);
+    if (peer == NULL)
+        return NULL;
+    peer->rank = rank;
+    peer->window = POST_WINDOW;
+    post->peers[rank] = peer;
+    return peer;
+}
+
+static void peer_list(struct post *post, struct peer *peer)
+{
+    if (peer->listed)
+        return;
+    peer->listed = true;
+    peer->next = post->listed;
+    post->listed = peer;
+}
+
+static void peer_free(struct peer *peer)
+{
+    while (peer != NULL && peer->first != NULL) {
+        struct mail *mail = peer->first;
+
+        peer->first = mail->next;
+        mail_free(mail);
+    }
+    free(peer);
+}
+
+/* What a transfer that goes on without us reads or writes is left to it. */
+static void transfer_abandon(struct transfer **link)
+{
+    struct transfer *transfer = *link;
+
+    *link = transfer->next;
+    fabric_bulk_abandon(transfer->bulk);
+    transfer->mail->borrowed = true;
+    mail_free(transfer->mail);
+    free(transfer);
 }
 
 void post_close(struct post *post)
 {
-    for (int node = 0; post != NULL && node < post->nodes; node++) {
-        struct peer *peer = &post->peers[node];
-
-        while (peer->first != NULL) {
-            struct mail *mail = peer->first;
-
-            peer->first = mail->next;
-            mail_free(mail);
-        }
-        mail_free(peer->coming);
-    }
+    if (post == NULL)
+        return;
+    while (post->transfers != NULL)
+        transfer_abandon(&post->transfers);
+    for (int rank = 0; rank < post->ranks; rank++)
+        peer_free(post->peers[rank]);
     free(post);
 }
 
@@ -71,10 +122,20 @@ bool post_is_idle(const struct post *post)
     return post->waiting == 0 && fabric_in_flight() == 0;
 }
 
+bool post_is_moving_bulk(const struct post *post)
+{
+    return post->transfers != NULL;
+}
+
 void post_send(struct post *post, struct mail *mail)
 {
-    struct peer *peer = &post->peers[mail->node];
+    struct peer *peer = peer_of(post, mail->rank);
 
+    if (peer == NULL) {
+        log_error("no memory to send to rank %d: whoever waits there is not answered", mail->rank);
+        mail_free(mail);
+        return;
+    }
     mail->next = NULL;
     if (peer->first != NULL)
         peer->last->next = mail;
@@ -82,13 +143,28 @@ void post_send(struct post *post, struct mail *mail)
         peer->first = mail;
     peer->last = mail;
     post->waiting++;
+    peer_list(post, peer);
+}
+
+void post_forget(struct post *post, int node, const struct call_name *name)
+{
+    struct transfer **link = &post->transfers;
+
+    while (*link != NULL) {
+        const struct mail *mail = (*link)->mail;
+
+        if ((*link)->comes && mail->kind == MAIL_REQUEST && fabric_node_of(mail->rank) == node &&
+            mail->name.slot == name->slot && mail->name.incarnation == name->incarnation)
+            transfer_abandon(link);
+        else
+            link = &(*link)->next;
+    }
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
 static void head_put(struct frame_writer *writer, const struct mail *mail)
 {
-    frame_put_u8(writer, FRAME_FIRST);
     frame_put_u8(writer, (uint8_t)mail->kind);
     frame_put_u32(writer, mail->name.slot);
     frame_put_u32(writer, mail->name.incarnation);
@@ -103,75 +179,112 @@ static void head_put(struct frame_writer *writer, const struct mail *mail)
     frame_put_u64(writer, mail->sentence_size);
 }
 
-/* Writes and sends the next frame of a peer's first message; false when it could not leave. */
-static bool frame_send(struct post *post, int node, struct peer *peer)
+static void first_remove(struct post *post, struct peer *peer)
+{
+    peer->first = peer->first->next;
+    peer->window--;
+    post->waiting--;
+}
+
+/* Sends a peer's first message if it fits a frame whole; false when it could not leave. */
+static bool whole_send(struct post *post, struct peer *peer, uint64_t bytes)
 {
     unsigned char frame[FABRIC_FRAME_MAX];
     struct frame_writer writer = { frame, sizeof frame, 0, false };
     struct mail *mail = peer->first;
-    uint64_t left = mail->size + mail->sentence_size - peer->sent, room;
 
-    if (peer->begun)
-        frame_put_u8(&writer, FRAME_MORE);
-    else
-        head_put(&writer, mail);
-    room = sizeof frame - writer.size;
-    room = room < left ? room : left;
-    frame_put_bytes(&writer, left > 0 ? mail->data + peer->sent : NULL, room);
-    if (fabric_send(node, frame, writer.size) != TROUPE_OK)
+    frame_put_u8(&writer, FRAME_WHOLE);
+    head_put(&writer, mail);
+    frame_put_bytes(&writer, mail->data, bytes);
+    if (fabric_send(peer->rank, frame, writer.size) != TROUPE_OK)
         return false;
-    peer->window--;
-    peer->begun = room < left;
-    peer->sent = room < left ? peer->sent + room : 0;
-    if (room == left) {
-        peer->first = mail->next;
-        mail_free(mail);
-        post->waiting--;
-    }
+    first_remove(post, peer);
+    mail_free(mail);
     return true;
 }
 
-static bool credit_send(int node, struct peer *peer)
+/* Announces a peer's first message and sends its data in bulk. It counts as waiting until that is
+ * over. */
+static bool bulk_send(struct post *post, struct peer *peer, uint64_t bytes)
 {
-    unsigned char frame[FIRST_BYTES];
+    unsigned char frame[HEAD_BYTES];
+    struct frame_writer writer = { frame, sizeof frame, 0, false };
+    struct transfer *transfer = malloc(sizeof *transfer);
+    uint32_t number = peer->bulks;
+
+    if (transfer == NULL)
+        return false;
+    frame_put_u8(&writer, FRAME_BULK);
+    frame_put_u32(&writer, number);
+    head_put(&writer, peer->first);
+    if (fabric_send(peer->rank, frame, writer.size) != TROUPE_OK) {
+        free(transfer);
+        return false;
+    }
+    peer->bulks++;
+    transfer->mail = peer->first;
+    transfer->comes = false;
+    transfer->bulk = fabric_bulk_send(peer->rank, number, peer->first->data, bytes);
+    first_remove(post, peer);
+    if (transfer->bulk == NULL) { /* only without memory, or to a rank that is gone */
+        log_error("%llu bytes to rank %d could not be sent", (unsigned long long)bytes, peer->rank);
+        mail_free(transfer->mail);
+        free(transfer);
+        return true;
+    }
+    post->waiting++;
+    transfer->next = post->transfers;
+    post->transfers = transfer;
+    return true;
+}
+
+static bool first_send(struct post *post, struct peer *peer)
+{
+    uint64_t bytes = peer->first->size + peer->first->sentence_size;
+
+    return bytes <= FABRIC_FRAME_MAX - HEAD_BYTES ? whole_send(post, peer, bytes)
+                                                  : bulk_send(post, peer, bytes);
+}
+
+static bool credit_send(struct peer *peer)
+{
+    unsigned char frame[CREDIT_BYTES];
     struct frame_writer writer = { frame, sizeof frame, 0, false };
 
     frame_put_u8(&writer, FRAME_CREDIT);
     frame_put_u32(&writer, peer->received);
-    if (fabric_send(node, frame, writer.size) != TROUPE_OK)
+    if (fabric_send(peer->rank, frame, writer.size) != TROUPE_OK)
         return false;
     peer->received = 0;
     return true;
 }
 
-/* Each node in turn, as long as anything can leave. */
+/* Each listed rank, as long as anything can leave. One whose window is full stays listed. */
 static bool send_some(struct post *post)
 {
+    struct peer **link = &post->listed, *peer;
     bool moved = false;
 
-    for (int step = 0; step < post->nodes; step++) {
-        int node = (post->turn + step) % post->nodes;
-        struct peer *peer = &post->peers[node];
-
+    while ((peer = *link) != NULL) {
         if (peer->received >= POST_CREDIT)
-            moved |= credit_send(node, peer);
-        while (peer->first != NULL && peer->window > 0 && frame_send(post, node, peer))
+            moved |= credit_send(peer);
+        while (peer->first != NULL && peer->window > 0 && first_send(post, peer))
             moved = true;
+        if (peer->first != NULL || peer->received >= POST_CREDIT) {
+            link = &peer->next;
+            continue;
+        }
+        *link = peer->next;
+        peer->listed = false;
     }
-    post->turn = (post->turn + 1) % post->nodes;
     return moved;
 }
 
 /* ---- receiving -------------------------------------------------------------------------- */
 
-static struct mail *head_get(struct frame_reader *reader, int node)
+static void head_get(struct frame_reader *reader, struct mail *mail)
 {
-    struct mail *mail = calloc(1, sizeof *mail);
-
-    if (mail == NULL)
-        return NULL;
     mail->kind = (enum mail_kind)frame_get_u8(reader);
-    mail->node = node;
     mail->name.slot = frame_get_u32(reader);
     mail->name.incarnation = frame_get_u32(reader);
     mail->name.sequence = frame_get_u64(reader);
@@ -183,58 +296,116 @@ static struct mail *head_get(struct frame_reader *reader, int node)
         mail->words[i] = frame_get_u64(reader);
     mail->size = frame_get_u64(reader);
     mail->sentence_size = frame_get_u64(reader);
-    if (!reader->broken && mail->size + mail->sentence_size >= mail->size)
-        mail->data = malloc(mail->size + mail->sentence_size + 1);
-    if (mail->data == NULL) {
-        mail_free(mail);
-        return NULL;
+}
+
+/* The data's memory has a byte more: a sentence from afar may lack its zero. */
+static bool data_make(struct mail *mail)
+{
+    uint64_t bytes = mail->size + mail->sentence_size;
+
+    if (bytes < mail->size || bytes == UINT64_MAX)
+        return false;
+    mail->data = malloc(bytes + 1);
+    if (mail->data == NULL)
+        return false;
+    mail->data[bytes] = '\0';
+    return true;
+}
+
+static bool whole_take(struct frame_reader *reader, struct mail *mail)
+{
+    uint64_t bytes;
+    const void *data;
+
+    head_get(reader, mail);
+    if (reader->broken || !data_make(mail))
+        return false;
+    bytes = mail->size + mail->sentence_size;
+    data = frame_get_bytes(reader, bytes);
+    if (bytes > 0 && data != NULL)
+        memcpy(mail->data, data, bytes);
+    return !reader->broken;
+}
+
+static bool bulk_take(struct post *post, struct frame_reader *reader, struct mail *mail)
+{
+    struct transfer *transfer = malloc(sizeof *transfer);
+    uint32_t number = frame_get_u32(reader);
+
+    head_get(reader, mail);
+    if (transfer == NULL || reader->broken || !data_make(mail)) {
+        free(transfer);
+        return false;
     }
-    return mail;
-}
-
-static void piece_take(struct peer *peer, struct frame_reader *reader)
-{
-    uint64_t wanted = peer->coming->size + peer->coming->sentence_size - peer->have;
-    uint64_t piece = frame_left(reader) < wanted ? frame_left(reader) : wanted;
-
-    if (piece > 0)
-        memcpy(peer->coming->data + peer->have, frame_get_bytes(reader, piece), piece);
-    peer->have += piece;
-}
-
-static struct mail *whole_take(struct peer *peer)
-{
-    struct mail *mail = peer->coming;
-
-    if (mail == NULL || peer->have < mail->size + mail->sentence_size)
-        return NULL;
-    mail->data[mail->size + mail->sentence_size] = '\0';
-    peer->coming = NULL;
-    peer->have = 0;
-    return mail;
+    transfer->mail = mail;
+    transfer->comes = true;
+    transfer->bulk =
+        fabric_bulk_receive(mail->rank, number, mail->data, mail->size + mail->sentence_size);
+    if (transfer->bulk == NULL) {
+        free(transfer);
+        return false;
+    }
+    transfer->next = post->transfers;
+    post->transfers = transfer;
+    return true;
 }
 
 /* A frame that makes no sense, or a message without memory for it, is dropped and told; whoever
- * waits for it is not answered until its node is lost. */
-static struct mail *frame_take(struct post *post, int node, const void *frame, size_t size)
+ * waits for it is not answered until its node is lost. Returns a message that is whole. */
+static struct mail *frame_take(struct post *post, struct peer *peer, const void *frame, size_t size)
 {
     struct frame_reader reader = { frame, size, 0, false };
-    struct peer *peer = &post->peers[node];
     uint8_t kind = frame_get_u8(&reader);
+    struct mail *mail;
+    bool taken = false;
 
     if (kind == FRAME_CREDIT) {
         peer->window += frame_get_u32(&reader);
         return NULL;
     }
-    peer->received++;
-    if (kind == FRAME_FIRST && peer->coming == NULL)
-        peer->coming = head_get(&reader, node);
-    if ((kind != FRAME_FIRST && kind != FRAME_MORE) || peer->coming == NULL) {
-        log_error("a frame of node %d was dropped: it has no message, or there is no memory", node);
-        return NULL;
+    if (++peer->received >= POST_CREDIT)
+        peer_list(post, peer);
+    mail = calloc(1, sizeof *mail);
+    if (mail != NULL) {
+        mail->rank = peer->rank;
+        if (kind == FRAME_WHOLE)
+            taken = whole_take(&reader, mail);
+        else if (kind == FRAME_BULK)
+            taken = bulk_take(post, &reader, mail);
     }
-    piece_take(peer, &reader);
-    return whole_take(peer);
+    if (taken)
+        return kind == FRAME_WHOLE ? mail : NULL;
+    log_error("a frame of rank %d was dropped: it makes no sense, or there is no memory",
+              peer->rank);
+    mail_free(mail);
+    return NULL;
+}
+
+/* Moves bulk on; returns the mail of a transfer that has come whole. */
+static struct mail *transfers_move(struct post *post, bool *moved)
+{
+    struct transfer **link = &post->transfers;
+
+    while (*link != NULL) {
+        struct transfer *transfer = *link;
+        struct mail *mail = transfer->mail;
+        bool comes = transfer->comes;
+        int result = fabric_bulk_move(transfer->bulk);
+
+        if (result == TROUPE_EMPTY) {
+            link = &transfer->next;
+            continue;
+        }
+        *moved = true;
+        *link = transfer->next;
+        free(transfer);
+        if (result == TROUPE_OK && comes)
+            return mail;
+        if (!comes)
+            post->waiting--;
+        mail_free(mail);
+    }
+    return NULL;
 }
 
 struct mail *post_move(struct post *post, bool *moved)
@@ -242,14 +413,16 @@ struct mail *post_move(struct post *post, bool *moved)
     unsigned char frame[FABRIC_FRAME_MAX];
     struct mail *mail;
     size_t size;
-    int node;
+    int rank;
 
-    *moved = send_some(post);
-    while (fabric_receive(&node, frame, &size) == TROUPE_OK) {
+    *moved |= send_some(post);
+    mail = transfers_move(post, moved);
+    while (mail == NULL && fabric_receive(&rank, frame, &size) == TROUPE_OK) {
+        struct peer *peer = peer_of(post, rank);
+
         *moved = true;
-        mail = frame_take(post, node, frame, size);
-        if (mail != NULL)
-            return mail;
+        if (peer != NULL)
+            mail = frame_take(post, peer, frame, size);
     }
-    return NULL;
+    return mail;
 }

@@ -1,21 +1,30 @@
-/* The service's post: messages of any size between leaders, cut into frames and put together again.
+/* A rank's post: messages of any size to ranks of other nodes.
  *
- * What always holds: frames to one node leave in the order in which their messages were given,
- * and no more than POST_WINDOW of them are on their way before the other side has acknowledged
- * some, so a slow node's memory is bounded; acknowledgements need no acknowledgement, so two
- * nodes that both have full windows still move. Only the service's thread comes here. */
+ * A message is one frame if it fits, else a frame that announces it, while its bytes go as bulk,
+ * straight from the sender's memory to the receiver's.
+ *
+ * What always holds: the frames to one rank leave in the order in which their messages were given,
+ * and no more than POST_WINDOW of them are on their way before it has acknowledged some, so a slow
+ * rank's memory is bounded; acknowledgements need no acknowledgement, so two ranks that both have
+ * full windows still move. A message in bulk may be overtaken by later ones. One thread of a
+ * process at a time comes here. */
 #ifndef TROUPE_CORE_POST_H
 #define TROUPE_CORE_POST_H
 
 #include "core/call.h"
 
-/* A withdrawal names a request whose caller has died, a farewell a party that held something. */
-enum mail_kind { MAIL_REQUEST = 1, MAIL_ANSWER = 2, MAIL_WITHDRAWAL = 3, MAIL_FAREWELL = 4 };
+enum mail_kind {
+    MAIL_REQUEST = 1,
+    MAIL_ANSWER = 2,
+    MAIL_WITHDRAWAL = 3, /* names a request whose caller has died */
+    MAIL_FAREWELL = 4,   /* names a slot of the dead; words[0] is its party, which held something */
+    MAIL_HANDED = 5      /* names a request whose answer will come through the caller's node */
+};
 
 /* One message, on either side. */
 struct mail {
     enum mail_kind kind;
-    int node; /* whom it goes to, or who sent it */
+    int rank; /* whom it goes to, or who sent it */
     struct call_name name;
     uint32_t op;      /* of a request */
     uint64_t object;  /* likewise */
@@ -23,25 +32,32 @@ struct mail {
     int result;       /* of an answer */
     uint64_t words[SERVICE_WORDS];
     uint64_t size, sentence_size; /* sentence_size is 0, or counts its final zero */
-    unsigned char *data;          /* [size + sentence_size], from malloc */
+    unsigned char *data;          /* [size + sentence_size], from malloc unless borrowed */
+    bool borrowed;                /* data is another's, and outlives the mail */
     struct mail *next;
 };
 
 struct post;
 
-/* A post between so many nodes; NULL without memory. */
-struct post *post_open(int nodes);
+/* A post in a world of so many ranks; NULL without memory. */
+struct post *post_open(int ranks);
 void post_close(struct post *post);
 
 /* Sends a message and frees it in time. */
 void post_send(struct post *post, struct mail *mail);
 
-/* Moves frames both ways. Returns a whole message that has come, which the caller frees with
- * mail_free; NULL when none is whole. moved tells whether anything went on. */
+/* Moves both ways. Returns a whole message that has come, which the caller frees with mail_free;
+ * NULL when none is whole. moved is set when anything went on, and otherwise left. */
 struct mail *post_move(struct post *post, bool *moved);
 
 /* Whether everything given has left. */
 bool post_is_idle(const struct post *post);
+
+/* Whether bulk is under way. */
+bool post_is_moving_bulk(const struct post *post);
+
+/* Forgets what a slot of that node sends here in bulk: it has died. */
+void post_forget(struct post *post, int node, const struct call_name *name);
 
 void mail_free(struct mail *mail);
 

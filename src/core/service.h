@@ -1,10 +1,10 @@
 /* Calls between nodes.
  *
- * A thread posts its request in the arena; the service, a thread of its node's leader, sends it to
- * the other node's service, which applies it there and answers; the answer wakes the caller through
- * the arena. One request at a time for each slot, numbered: (node, slot, incarnation, sequence), so
- * that a request that is sent again is answered, not repeated. A world of one node has no service.
- */
+ * A rank sends its request to the other node's leader itself and drives its engine until the answer
+ * is there (engine.h). A process without MPI leaves it in its mailbox in the arena (call.h), from
+ * where the service of its node, a thread of the leader, sends it. The other node's leader applies
+ * it and answers (desk.h). One request at a time for each slot, numbered: (node, slot, incarnation,
+ * sequence). A world of one node has no service. */
 #ifndef TROUPE_CORE_SERVICE_H
 #define TROUPE_CORE_SERVICE_H
 
@@ -67,7 +67,8 @@ struct answer {
 int service_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
                  struct answer *answer);
 
-/* Applies a request on this node. Runs in the service thread and must not wait. To let the request
+/* Applies a request on this node. Runs in any thread of the leader that drives the engine, with the
+ * actor it is given, and must not wait. To let the request
  * wait it returns SERVICE_PARK and names the bell that announces a change; it is called again when
  * that bell has rung, and a last time with last = true when the request's time is over: then the
  * handler returns its EMPTY, FULL or TIMEOUT. */
@@ -76,9 +77,9 @@ typedef int (*service_handler)(struct actor *actor, const struct request *reques
                                struct answer *answer, struct bell **bell);
 void service_register(enum service_op op, service_handler handler);
 
-/* Runs the service in the calling thread until service_stop: the leader of a world of several nodes
- * gives it a thread. */
-void service_run(struct actor *actor);
+/* Runs the service in the calling thread until service_stop: the leader of a node in a world of
+ * several gives it a thread, after engine_lead. */
+void service_run(void);
 void service_stop(const struct arena *arena);
 
 #endif

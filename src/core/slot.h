@@ -51,8 +51,9 @@ struct slot {
     _Atomic uint64_t locks[SLOT_LOCKS]; /* offsets of locks held, or being taken or released */
     _Atomic uint64_t blocks[SLOT_BLOCKS]; /* blocks in flight, see tx.h */
     struct redo redo[SLOT_WRITES];
-    /* The thread's call to another node, see service.h. */
+    /* The thread's call to another node, see call.h. */
     _Atomic uint64_t call_state;
+    _Atomic uint64_t call_node; /* the node that may park it, plus one; 0: none */
     _Atomic uint64_t call_request;
     _Atomic uint64_t call_reply;
     struct bell call_bell;

@@ -77,43 +77,66 @@ void fabric_segment_detach(struct fabric_segment *segment);
 int fabric_allgather(const void *mine, size_t bytes, void *all);
 int fabric_barrier(void);
 
-/* ---- messages between leaders ------------------------------------------------------------- */
+/* The node that a rank stands on, and the rank that leads a node at the start. */
+int fabric_node_of(int rank);
+int fabric_leader_of(int node);
+
+/* ---- messages between ranks of different nodes ---------------------------------------------- */
 
 /* A message is one frame of at most FABRIC_FRAME_MAX bytes, below the eager limit of every common
  * transport, so that sending never waits for the receiver to post. Frames of one sender arrive in
- * order. Only the leader's service thread calls these. */
+ * order. One thread of a process at a time calls these, and those of bulk below. */
 #define FABRIC_FRAME_MAX 3840
 
-/* The sends that may be in flight to one node at once. It bounds this floor's buffers only: an
+/* The sends that may be in flight to one rank at once. It bounds this floor's buffers only: an
  * eager send counts as complete once MPI has copied it, so a slow receiver is the caller's to
  * spare, by credits. */
 #define FABRIC_SENDS_MAX 64
 
-/* Starts sending a copy of frame to the leader of a node.
+/* Starts sending a copy of frame to a rank.
  *
  * frame       [bytes] at most FABRIC_FRAME_MAX
  * Returns     TROUPE_OK     copied and on its way
  *             TROUPE_FULL   FABRIC_SENDS_MAX sends to it are still in flight: receive, try again.
- *                           A dead node's stay so; others are not held up
- *             TROUPE_LOST   MPI reported the peer gone, or fabric_node_lost did
+ *                           Those to a dead rank stay so; others are not held up
+ *             TROUPE_LOST   MPI reported the peer gone, or fabric_rank_lost did
  *             TROUPE_NO_MEMORY, TROUPE_BAD_ARGUMENT */
-int fabric_send(int node, const void *frame, size_t bytes);
+int fabric_send(int rank, const void *frame, size_t bytes);
 
 /* Takes one frame that has arrived, if any, and moves outstanding sends on.
  *
- * node        its sender's node
+ * rank        its sender
  * frame       [FABRIC_FRAME_MAX]
  * Returns     TROUPE_OK
  *             TROUPE_EMPTY   none has arrived
  *             TROUPE_SYSTEM  MPI failed to receive one; none can be received any more */
-int fabric_receive(int *node, void *frame, size_t *bytes);
+int fabric_receive(int *rank, void *frame, size_t *bytes);
 
 /* The sends that have not completed. */
 int fabric_in_flight(void);
 
-/* Gives a node up: lets go of what is in flight to it, and sends it nothing any more. Frames it
+/* Gives a rank up: lets go of what is in flight to it, and sends it nothing any more. Frames it
  * sent before may still arrive. */
-void fabric_node_lost(int node);
+void fabric_rank_lost(int rank);
+
+/* Bulk goes straight from memory to memory, without a copy on this floor. Both sides name the
+ * transfer by a number that the sender chose and told in a frame. */
+struct fabric_bulk;
+
+/* Starts a transfer; the memory [bytes] is MPI's until it is over. NULL when it cannot be started.
+ */
+struct fabric_bulk *fabric_bulk_send(int rank, uint32_t number, const void *data, size_t bytes);
+struct fabric_bulk *fabric_bulk_receive(int rank, uint32_t number, void *data, size_t bytes);
+
+/* Moves a transfer on.
+ *
+ * Returns     TROUPE_OK     it is over, and bulk is gone
+ *             TROUPE_EMPTY  not yet
+ *             TROUPE_LOST   it failed, and bulk is gone */
+int fabric_bulk_move(struct fabric_bulk *bulk);
+
+/* Lets go of a transfer that may never be over. Its memory stays MPI's. */
+void fabric_bulk_abandon(struct fabric_bulk *bulk);
 
 /* Leaves MPI. clean: nobody was lost; collective over the world, gives back the segment (unmapped
  * in this rank), the communicators and what is posted, and calls MPI_Finalize when fabric_start

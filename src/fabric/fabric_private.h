@@ -13,7 +13,7 @@ struct fabric_world {
     struct fabric_place place;
     MPI_Comm world;  /* start-up collectives of all ranks */
     MPI_Comm node;   /* start-up collectives of this node's ranks; rank 0 of it leads */
-    MPI_Comm frames; /* messages between leaders, of all ranks: a successor leads on the same one */
+    MPI_Comm frames; /* messages between ranks of different nodes */
     int *node_of;    /* [place.size] each rank's node */
     int *leader_of;  /* [place.nodes] each node's leader, a rank of world */
 };

@@ -1,14 +1,14 @@
-/* Frames between leaders, over one communicator of all ranks.
+/* Frames between ranks of different nodes, over one communicator of all ranks.
  *
- * What always holds: one thread at a time calls this (the leader's service). No call waits. Frames
+ * What always holds: one thread of a process at a time calls this. No call waits. Frames
  * of one sender arrive in order: receives are posted as a ring, MPI matches the messages of one
  * sender in the order of posting, and only the ring's head is looked at. Posted receives rather
  * than probing: a look is one MPI_Test, and MPI copies a frame straight to where it stays.
  *
  * A send's buffer is busy until MPI is done with it. The busy ones are the first `active`; one that
  * becomes free changes places with the last of them, so MPI_Testsome gets one array without holes.
- * Nearly every send is done before MPI_Isend returns, and never enters it. Sends to a dead node are
- * never done: each node has its own limit, so that they hold up nobody else's. */
+ * Nearly every send is done before MPI_Isend returns, and never enters it. Sends to a dead rank are
+ * never done: each rank has its own limit, so that they hold up nobody else's. */
 #include "fabric/fabric_private.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 struct sends {
     MPI_Request *requests;
     unsigned char **buffers; /* each made when first needed */
-    int *nodes;              /* the addressees */
+    int *ranks;              /* the addressees */
     MPI_Status *statuses;    /* what MPI_Testsome tells, and of which */
     int *completed;
     int active, capacity;
@@ -45,13 +45,13 @@ struct peer {
 
 static struct sends sends;
 static struct receives receives;
-static struct peer *peers; /* [place.nodes] */
+static struct peer *peers; /* [place.size] */
 
 int frames_init(void)
 {
-    peers = calloc((size_t)fabric.place.nodes, sizeof *peers);
+    peers = calloc((size_t)fabric.place.size, sizeof *peers);
     if (peers == NULL)
-        return fail(TROUPE_LAUNCH, "no memory for a table of %d nodes", fabric.place.nodes);
+        return fail(TROUPE_LAUNCH, "no memory for a table of %d ranks", fabric.place.size);
     return TROUPE_OK;
 }
 
@@ -73,7 +73,7 @@ static bool sends_grow(void)
 
     sends.requests = array_grow(sends.requests, n, sizeof *sends.requests, &grown);
     sends.buffers = array_grow(sends.buffers, n, sizeof *sends.buffers, &grown);
-    sends.nodes = array_grow(sends.nodes, n, sizeof *sends.nodes, &grown);
+    sends.ranks = array_grow(sends.ranks, n, sizeof *sends.ranks, &grown);
     sends.statuses = array_grow(sends.statuses, n, sizeof *sends.statuses, &grown);
     sends.completed = array_grow(sends.completed, n, sizeof *sends.completed, &grown);
     while (grown && sends.capacity < capacity)
@@ -97,10 +97,10 @@ static void send_release(int index)
     int last = --sends.active;
     unsigned char *buffer = sends.buffers[index];
 
-    peers[sends.nodes[index]].in_flight--;
+    peers[sends.ranks[index]].in_flight--;
     sends.requests[index] = sends.requests[last];
     sends.buffers[index] = sends.buffers[last];
-    sends.nodes[index] = sends.nodes[last];
+    sends.ranks[index] = sends.ranks[last];
     sends.buffers[last] = buffer;
 }
 
@@ -114,28 +114,28 @@ static void sends_reap(void)
     code = MPI_Testsome(sends.active, sends.requests, &done, sends.completed, sends.statuses);
     for (int i = 0; code == MPI_ERR_IN_STATUS && i < done; i++)
         if (sends.statuses[i].MPI_ERROR != MPI_SUCCESS)
-            peers[sends.nodes[sends.completed[i]]].lost = true;
+            peers[sends.ranks[sends.completed[i]]].lost = true;
     for (int i = sends.active - 1; i >= 0; i--) /* downwards: what changes places was looked at */
         if (sends.requests[i] == MPI_REQUEST_NULL)
             send_release(i);
 }
 
-static int send_check(int node, size_t bytes)
+static int send_check(int rank, size_t bytes)
 {
-    if (node < 0 || node >= fabric.place.nodes || bytes > FABRIC_FRAME_MAX)
+    if (rank < 0 || rank >= fabric.place.size || bytes > FABRIC_FRAME_MAX)
         return fail(TROUPE_BAD_ARGUMENT,
-                    "a frame of %zu bytes to node %d; at most %d, nodes 0 to %d", bytes, node,
-                    FABRIC_FRAME_MAX, fabric.place.nodes - 1);
-    if (peers[node].lost)
-        return fail(TROUPE_LOST, "node %d is lost", node);
-    if (peers[node].in_flight >= FABRIC_SENDS_MAX)
+                    "a frame of %zu bytes to rank %d; at most %d, ranks 0 to %d", bytes, rank,
+                    FABRIC_FRAME_MAX, fabric.place.size - 1);
+    if (peers[rank].lost)
+        return fail(TROUPE_LOST, "rank %d is lost", rank);
+    if (peers[rank].in_flight >= FABRIC_SENDS_MAX)
         sends_reap();
-    return peers[node].in_flight < FABRIC_SENDS_MAX ? TROUPE_OK : TROUPE_FULL;
+    return peers[rank].in_flight < FABRIC_SENDS_MAX ? TROUPE_OK : TROUPE_FULL;
 }
 
-int fabric_send(int node, const void *frame, size_t bytes)
+int fabric_send(int rank, const void *frame, size_t bytes)
 {
-    int index, code, done = 0, result = send_check(node, bytes);
+    int index, code, done = 0, result = send_check(rank, bytes);
 
     if (result != TROUPE_OK)
         return result;
@@ -143,18 +143,18 @@ int fabric_send(int node, const void *frame, size_t bytes)
         return fail(TROUPE_NO_MEMORY, "no memory for a frame of %d bytes", FABRIC_FRAME_MAX);
     index = sends.active;
     memcpy(sends.buffers[index], frame, bytes);
-    code = MPI_Isend(sends.buffers[index], (int)bytes, MPI_BYTE, fabric.leader_of[node], FRAME_TAG,
-                     fabric.frames, &sends.requests[index]);
+    code = MPI_Isend(sends.buffers[index], (int)bytes, MPI_BYTE, rank, FRAME_TAG, fabric.frames,
+                     &sends.requests[index]);
     if (code == MPI_SUCCESS)
         code = MPI_Test(&sends.requests[index], &done, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) {
-        peers[node].lost = true;
+        peers[rank].lost = true;
         return fabric_check(code, TROUPE_LOST, "sending a frame");
     }
     if (!done) {
-        sends.nodes[index] = node;
+        sends.ranks[index] = rank;
         sends.active++;
-        peers[node].in_flight++;
+        peers[rank].in_flight++;
     }
     return TROUPE_OK;
 }
@@ -168,11 +168,11 @@ static void send_abandon(int index)
     send_release(index);
 }
 
-void fabric_node_lost(int node)
+void fabric_rank_lost(int rank)
 {
-    peers[node].lost = true;
+    peers[rank].lost = true;
     for (int i = sends.active - 1; i >= 0; i--)
-        if (sends.nodes[i] == node)
+        if (sends.ranks[i] == rank)
             send_abandon(i);
 }
 
@@ -197,7 +197,7 @@ static void receives_post(void)
 }
 
 /* Copies the frame at the ring's head out and posts its buffer again, now the youngest. */
-static int receive_take(int code, const MPI_Status *status, int *node, void *frame, size_t *bytes)
+static int receive_take(int code, const MPI_Status *status, int *rank, void *frame, size_t *bytes)
 {
     int index = receives.head, count = 0;
     int result = fabric_check(code, TROUPE_SYSTEM, "receiving a frame");
@@ -210,14 +210,14 @@ static int receive_take(int code, const MPI_Status *status, int *node, void *fra
     if (result == TROUPE_OK) {
         memcpy(frame, receives.buffers[index], (size_t)count);
         *bytes = (size_t)count;
-        *node = fabric.node_of[status->MPI_SOURCE];
+        *rank = status->MPI_SOURCE;
     }
     if (!receives.broken)
         receive_post(index); /* a failure is told by the next call; this frame has arrived */
     return result;
 }
 
-int fabric_receive(int *node, void *frame, size_t *bytes)
+int fabric_receive(int *rank, void *frame, size_t *bytes)
 {
     MPI_Status status;
     int arrived = 0, code;
@@ -226,12 +226,12 @@ int fabric_receive(int *node, void *frame, size_t *bytes)
         return TROUPE_EMPTY;
     receives_post();
     if (receives.broken)
-        return fail(TROUPE_SYSTEM, "MPI takes no receive any more: no frame can reach this node");
+        return fail(TROUPE_SYSTEM, "MPI takes no receive any more: no frame can reach this rank");
     code = MPI_Test(&receives.requests[receives.head], &arrived, &status);
     sends_reap();
     if (code == MPI_SUCCESS && !arrived)
         return TROUPE_EMPTY;
-    return receive_take(code, &status, node, frame, bytes);
+    return receive_take(code, &status, rank, frame, bytes);
 }
 
 int fabric_in_flight(void)
@@ -246,7 +246,7 @@ static void sends_free(void)
         free(sends.buffers[i]);
     free(sends.requests);
     free(sends.buffers);
-    free(sends.nodes);
+    free(sends.ranks);
     free(sends.statuses);
     free(sends.completed);
     memset(&sends, 0, sizeof sends);

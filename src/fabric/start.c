@@ -303,6 +303,16 @@ int fabric_start(const void *identity, size_t identity_bytes, struct fabric_plac
     return result;
 }
 
+int fabric_node_of(int rank)
+{
+    return fabric.node_of[rank];
+}
+
+int fabric_leader_of(int node)
+{
+    return fabric.leader_of[node];
+}
+
 int fabric_allgather(const void *mine, size_t bytes, void *all)
 {
     return fabric_check(

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "core/engine.h"
 #include "core/memory.h"
 #include "core/node.h"
 #include "core/recover.h"
@@ -206,28 +207,22 @@ int rank_world_make(const struct start *start, enum world_role role, struct repo
     return result;
 }
 
-/* ---- the service's thread ----------------------------------------------------------------- */
+/* ---- calls between nodes ------------------------------------------------------------------ */
 
 static pthread_t service_thread;
 static bool service_runs;
 
 static void *service_main(void *unused)
 {
-    struct actor *actor;
-
-    if (world_enter(&actor) == TROUPE_OK)
-        service_run(actor);
+    service_run();
     return unused;
 }
 
-int rank_service_start(void)
+static int service_thread_start(void)
 {
     sigset_t all, before;
     int error;
 
-    if (world_here.nodes == 1 ||
-        node_of(&world_here.arena)->ranks[0].rank != (uint32_t)world_here.rank)
-        return TROUPE_OK;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&service_thread, NULL, service_main, NULL);
@@ -239,13 +234,28 @@ int rank_service_start(void)
     return TROUPE_OK;
 }
 
+int rank_service_start(void)
+{
+    int result;
+
+    if (world_here.nodes == 1)
+        return TROUPE_OK;
+    result = engine_open(&world_here.arena, world_here.size);
+    if (result != TROUPE_OK ||
+        node_of(&world_here.arena)->ranks[0].rank != (uint32_t)world_here.rank)
+        return result;
+    result = engine_lead();
+    return result == TROUPE_OK ? service_thread_start() : result;
+}
+
 void rank_service_end(void)
 {
-    if (!service_runs)
-        return;
-    service_stop(&world_here.arena);
-    pthread_join(service_thread, NULL);
-    service_runs = false;
+    if (service_runs) {
+        service_stop(&world_here.arena);
+        pthread_join(service_thread, NULL);
+        service_runs = false;
+    }
+    engine_close();
 }
 
 /* ---- life ------------------------------------------------------------------------------- */

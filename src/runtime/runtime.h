@@ -32,7 +32,7 @@ struct start {
 int rank_world_make(const struct start *start, enum world_role role, struct report *report,
                     struct fabric_segment *segment, struct actor **actor);
 
-/* Starts and ends the leader's service thread; nothing on other ranks and in a world of one
+/* Starts and ends the rank's engine, and the leader's service thread; nothing in a world of one
  * node. */
 int rank_service_start(void);
 void rank_service_end(void);

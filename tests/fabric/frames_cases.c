@@ -52,12 +52,14 @@ static bool stream_take(struct stream *streams)
 {
     uint64_t frame[FRAME_WORDS], wanted[FRAME_WORDS];
     size_t bytes = 0, wanted_bytes;
-    int node = -1, result = fabric_receive(&node, frame, &bytes);
+    int rank = -1, node, result = fabric_receive(&rank, frame, &bytes);
 
     if (result == TROUPE_EMPTY)
         return false;
     expect_result(result, TROUPE_OK, "fabric_receive");
-    expect(node >= 0 && node < place.nodes, "the sender's node, not %d", node);
+    expect(rank >= 0 && rank < place.size, "the sender, not %d", rank);
+    node = fabric_node_of(rank);
+    expect(fabric_leader_of(node) == rank, "a leader's frame, not rank %d's", rank);
     wanted_bytes = stream_next(&streams[node], wanted);
     expect(bytes == wanted_bytes && memcmp(frame, wanted, bytes) == 0,
            "frame %lu of node %d arrives whole and in its turn",
@@ -81,7 +83,7 @@ static void streams_run(uint64_t count)
     bytes = stream_next(&outgoing, frame);
     while (sent < count || received < count * others) {
         if (sent < count && to != place.node) {
-            result = fabric_send(to, frame, bytes);
+            result = fabric_send(fabric_leader_of(to), frame, bytes);
             expect(result == TROUPE_OK || result == TROUPE_FULL, "fabric_send");
         } else {
             result = TROUPE_OK;
@@ -109,8 +111,8 @@ void case_frames(const char *count)
     expect(text_to_long(count, 1, 1000000000, &frames), "a number of frames");
     world_start();
     expect(place.nodes == nodes_wanted(), "%d nodes", nodes_wanted());
-    expect_result(fabric_send(place.nodes, frame, 1), TROUPE_BAD_ARGUMENT, "to a node beyond");
-    expect_result(fabric_send(-1, frame, 1), TROUPE_BAD_ARGUMENT, "to node -1");
+    expect_result(fabric_send(place.size, frame, 1), TROUPE_BAD_ARGUMENT, "to a rank beyond");
+    expect_result(fabric_send(-1, frame, 1), TROUPE_BAD_ARGUMENT, "to rank -1");
     expect_result(fabric_send(0, frame, FABRIC_FRAME_MAX + 1), TROUPE_BAD_ARGUMENT, "too long");
     if (place.local_rank == 0) {
         streams_run((uint64_t)frames);
@@ -130,8 +132,9 @@ void case_unread(const char *unused)
     world_start();
     if (place.local_rank == 0) {
         for (int i = 0; i < UNREAD_FRAMES; i++)
-            expect_result(fabric_send((place.node + 1) % place.nodes, frame, sizeof frame),
-                          TROUPE_OK, "fabric_send");
+            expect_result(
+                fabric_send(fabric_leader_of((place.node + 1) % place.nodes), frame, sizeof frame),
+                TROUPE_OK, "fabric_send");
         fabric_receive(&node, frame, &bytes); /* some arrive in posted receives, some nowhere */
     }
     fabric_stop(true);
@@ -219,9 +222,9 @@ static void killer_run(void)
     }
     expect_result(fabric_send(2, &self, sizeof self), TROUPE_OK, "fabric_send");
     survivors_run(2);
-    fabric_node_lost(1);
+    fabric_rank_lost(1);
     expect(fabric_in_flight() == 0, "nothing is in flight any more");
-    expect_result(fabric_send(1, frame, sizeof frame), TROUPE_LOST, "to a node given up");
+    expect_result(fabric_send(1, frame, sizeof frame), TROUPE_LOST, "to a rank given up");
     expect(write(STDOUT_FILENO, told, strlen(told)) > 0, "a line");
 }
 

@@ -1,0 +1,207 @@
+/* Calls between two nodes: the last rank works on what the parent's node holds. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS = 40000, KEY_BYTES = 16, KEY_TEXT_BYTES = KEY_BYTES + 1, TRIES = 3 };
+
+enum operation { OPERATION_SIZE, OPERATION_GET, OPERATION_SET };
+
+struct remote {
+    struct world_task task;
+    enum operation operation;
+    troupe_dict dict;
+    troupe_queue report; /* lives on the parent's node; its size is the least that can be asked */
+    bool is_busy;        /* the other node's ranks compute */
+};
+
+/* What the measuring rank works with. */
+struct desk {
+    char (*texts)[KEY_TEXT_BYTES]; /* of keys that the other node holds */
+    int keys;
+    char *value;
+};
+
+static int operate(const struct remote *remote, const struct desk *desk, const char *text)
+{
+    troupe_bytes key = troupe_bytes_of(text, KEY_BYTES);
+    uint64_t messages;
+
+    if (remote->operation == OPERATION_SIZE)
+        return troupe_queue_size(remote->report, &messages);
+    if (remote->operation == OPERATION_SET)
+        return troupe_dict_set(remote->dict, key, troupe_bytes_of(desk->value, remote->task.bytes));
+    return troupe_dict_get(remote->dict, key, desk->value, remote->task.bytes, NULL);
+}
+
+static void key_write(int number, char *text)
+{
+    snprintf(text, KEY_TEXT_BYTES, "k%0*d", KEY_BYTES - 1, number);
+}
+
+/* The fastest of a few gets: what is in our own node's memory takes a fraction of a message. */
+static int64_t fastest_get(const struct remote *remote, char *value, const char *text)
+{
+    int64_t fastest = INT64_MAX;
+
+    for (int i = 0; i < TRIES; i++) {
+        int64_t begin = world_now(), took;
+
+        troupe_dict_get(remote->dict, troupe_bytes_of(text, KEY_BYTES), value, remote->task.bytes,
+                        NULL);
+        took = world_now() - begin;
+        fastest = took < fastest ? took : fastest;
+    }
+    return fastest;
+}
+
+/* Keeps the keys of the other node: those that take more than half the mean. */
+static int keys_choose(const struct remote *remote, struct desk *desk)
+{
+    int64_t *took = malloc(KEYS * sizeof *took), sum = 0;
+
+    if (took == NULL)
+        return TROUPE_NO_MEMORY;
+    for (int i = 0; i < KEYS; i++) {
+        key_write(i, desk->texts[i]);
+        took[i] = fastest_get(remote, desk->value, desk->texts[i]);
+        sum += took[i];
+    }
+    for (int i = 0; i < KEYS; i++)
+        if (took[i] > sum / KEYS / 2)
+            memmove(desk->texts[desk->keys++], desk->texts[i], KEY_TEXT_BYTES);
+    free(took);
+    return desk->keys > 0 ? TROUPE_OK : TROUPE_NOT_FOUND;
+}
+
+static int desk_make(const struct remote *remote, struct desk *desk)
+{
+    desk->keys = 1;
+    desk->texts = calloc(KEYS, sizeof *desk->texts);
+    desk->value = calloc(1, remote->task.bytes + 1);
+    if (desk->texts == NULL || desk->value == NULL)
+        return TROUPE_NO_MEMORY;
+    if (remote->operation == OPERATION_SIZE)
+        return TROUPE_OK;
+    desk->keys = 0;
+    return keys_choose(remote, desk);
+}
+
+static int operate_many(const struct remote *remote, const struct desk *desk, long count)
+{
+    int result = TROUPE_OK;
+
+    for (long i = 0; i < count && result == TROUPE_OK; i++)
+        result = operate(remote, desk, desk->texts[(size_t)i * 7919 % (size_t)desk->keys]);
+    return result;
+}
+
+static int caller(const void *argument, size_t bytes)
+{
+    const struct remote *remote = argument;
+    struct desk desk;
+    int64_t begin;
+    double us;
+    int result = desk_make(remote, &desk);
+
+    (void)bytes;
+    if (result == TROUPE_OK)
+        result = operate_many(remote, &desk, remote->task.count / WORLD_WARM_UP_PART);
+    begin = world_now();
+    if (result == TROUPE_OK)
+        result = operate_many(remote, &desk, remote->task.count);
+    us = world_us_each(begin, remote->task.count);
+    free(desk.texts);
+    free(desk.value);
+    if (result == TROUPE_OK)
+        result = troupe_queue_put(remote->report, &us, sizeof us, TROUPE_FOREVER);
+    return result == TROUPE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Computes until it is killed by the end of what it is told of: the queue's first message. */
+static int computer(const void *argument, size_t bytes)
+{
+    const struct remote *remote = argument;
+    volatile uint64_t sum = 0;
+    uint64_t messages = 0;
+
+    (void)bytes;
+    while (troupe_queue_size(remote->report, &messages) == TROUPE_OK && messages == 0)
+        for (int i = 0; i < 10000000; i++)
+            sum += (uint64_t)i;
+    return EXIT_SUCCESS;
+}
+
+static int dict_fill(const struct remote *remote)
+{
+    char text[KEY_TEXT_BYTES], *value = calloc(1, remote->task.bytes + 1);
+    int result = value != NULL ? TROUPE_OK : TROUPE_NO_MEMORY;
+
+    for (int i = 0; i < KEYS && result == TROUPE_OK; i++) {
+        key_write(i, text);
+        result = troupe_dict_set(remote->dict, troupe_bytes_of(text, KEY_BYTES),
+                                 troupe_bytes_of(value, remote->task.bytes));
+    }
+    free(value);
+    return result;
+}
+
+static int remote_run(const struct remote *remote)
+{
+    troupe_process process, busy;
+    int result = TROUPE_OK;
+
+    if (remote->is_busy)
+        result = world_start_on(0, computer, remote, sizeof *remote, &busy);
+    if (result == TROUPE_OK)
+        result = world_start_on(troupe_world_size() - 1, caller, remote, sizeof *remote, &process);
+    if (result == TROUPE_OK)
+        result = world_end(process);
+    if (result == TROUPE_OK && remote->is_busy)
+        result = world_end(busy);
+    return result;
+}
+
+static int remote_measure(const struct world_task *task, enum operation operation, bool is_busy,
+                          double *value)
+{
+    struct remote remote = { .task = *task, .operation = operation, .is_busy = is_busy };
+    int result = troupe_dict_create(NULL, &remote.dict);
+
+    if (result == TROUPE_OK)
+        result = troupe_queue_create(NULL, &remote.report);
+    if (result == TROUPE_OK && operation != OPERATION_SIZE)
+        result = dict_fill(&remote);
+    if (result == TROUPE_OK)
+        result = remote_run(&remote);
+    if (result == TROUPE_OK)
+        result = troupe_queue_get(remote.report, value, sizeof *value, NULL, TROUPE_NO_WAIT);
+    return result;
+}
+
+int world_am_rtt(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_SIZE, false, value);
+}
+
+int world_am_rtt_busy(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_SIZE, true, value);
+}
+
+int world_remote_get(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_GET, false, value);
+}
+
+int world_remote_get_busy(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_GET, true, value);
+}
+
+int world_remote_set(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_SET, false, value);
+}

@@ -1,0 +1,286 @@
+#include "core/desk.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/party.h"
+#include "fabric/fabric.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HAND_NS 200000u /* so long a rank polls for the answer to a parked request */
+
+/* A request that waits for a bell. */
+struct parked {
+    struct mail *mail;
+    struct bell *bell;
+    uint32_t seen;     /* the bell's count before the last look */
+    uint64_t deadline; /* of the request */
+    uint64_t hand_at;  /* when it is handed to the caller's leader; CLOCK_FOREVER: it is there */
+    struct parked *next;
+};
+
+static service_handler handlers[SERVICE_OPS];
+
+void service_register(enum service_op op, service_handler handler)
+{
+    handlers[op] = handler;
+}
+
+void desk_open(struct desk *desk, struct actor *actor, struct post *post)
+{
+    memset(desk, 0, sizeof *desk);
+    desk->actor = actor;
+    desk->post = post;
+    desk->parked_end = &desk->parked;
+    desk->next_look = CLOCK_FOREVER;
+}
+
+/* ---- answering -------------------------------------------------------------------------- */
+
+/* The answer's data becomes the mail's; a sentence goes behind it. */
+static bool answer_wrap(struct mail *mail, int result, struct answer *answer)
+{
+    const char *sentence = troupe_last_error();
+    unsigned char *both;
+
+    mail->result = result;
+    memcpy(mail->words, answer->words, sizeof mail->words);
+    mail->size = answer->size;
+    mail->data = answer->data;
+    answer->data = NULL;
+    if (result >= 0)
+        return true;
+    mail->sentence_size = strlen(sentence) + 1;
+    both = realloc(mail->data, mail->size + mail->sentence_size);
+    if (both == NULL)
+        return false;
+    mail->data = both;
+    memcpy(both + mail->size, sentence, mail->sentence_size);
+    return true;
+}
+
+static void answer_send(struct desk *desk, const struct mail *question, int result,
+                        struct answer *answer)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    if (mail != NULL) {
+        mail->kind = MAIL_ANSWER;
+        mail->rank = question->rank;
+        mail->name = question->name;
+    }
+    if (mail != NULL && answer_wrap(mail, result, answer))
+        post_send(desk->post, mail);
+    else
+        mail_free(mail);
+}
+
+/* Returns SERVICE_PARK, or anything else when the request was answered. */
+static int apply(struct desk *desk, const struct mail *mail, bool last, struct bell **bell)
+{
+    struct request request = { .op = (enum service_op)mail->op,
+                               .object = mail->object,
+                               .data = mail->data,
+                               .size = mail->size };
+    struct answer answer = { .data = NULL };
+    int result;
+
+    memcpy(request.words, mail->words, sizeof request.words);
+    if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
+        result = fail(TROUPE_MISMATCH,
+                      "rank %d asks for %u, which this version does not know; all ranks must run "
+                      "the same version",
+                      mail->rank, mail->op);
+    else
+        result = handlers[mail->op](desk->actor, &request, last, &answer, bell);
+    if (result != SERVICE_PARK)
+        answer_send(desk, mail, result, &answer);
+    free(answer.data);
+    return result;
+}
+
+/* ---- parking ---------------------------------------------------------------------------- */
+
+static void unwatch(const struct desk *desk, struct bell *bell)
+{
+    for (const struct parked *other = desk->parked; other != NULL; other = other->next)
+        if (other->bell == bell)
+            return;
+    atomic_store(&bell->watched, 0);
+}
+
+static void parked_remove(struct desk *desk, struct parked **link)
+{
+    struct parked *entry = *link;
+
+    *link = entry->next;
+    if (desk->parked_end == &entry->next)
+        desk->parked_end = link;
+    unwatch(desk, entry->bell);
+    mail_free(entry->mail);
+    free(entry);
+}
+
+static uint32_t bell_count(const struct bell *bell)
+{
+    return atomic_load(&bell->word) >> 1;
+}
+
+/* Tries a parked request again; true when it was answered and its entry is gone. One that now waits
+ * for another bell is tried once more when that is watched. */
+static bool parked_try(struct desk *desk, struct parked **link)
+{
+    struct parked *entry = *link;
+    struct bell *bell;
+
+    do {
+        bool last = clock_left(entry->deadline) == 0;
+
+        bell = entry->bell;
+        entry->seen = bell_count(bell);
+        if (apply(desk, entry->mail, last, &entry->bell) != SERVICE_PARK) {
+            parked_remove(desk, link);
+            return true;
+        }
+        atomic_store(&entry->bell->watched, 1);
+        if (entry->bell != bell)
+            unwatch(desk, bell);
+    } while (entry->bell != bell);
+    return false;
+}
+
+static bool is_dead(const struct desk *desk, const struct mail *mail)
+{
+    uint32_t count = desk->deaths < DESK_DEAD ? desk->deaths : DESK_DEAD;
+    int node = count > 0 ? fabric_node_of(mail->rank) : 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (desk->dead[i].node == node && desk->dead[i].slot == mail->name.slot &&
+            desk->dead[i].incarnation == mail->name.incarnation)
+            return true;
+    return false;
+}
+
+static bool is_direct(const struct mail *mail)
+{
+    return fabric_leader_of(fabric_node_of(mail->rank)) != mail->rank;
+}
+
+static void next_look_by(struct desk *desk, const struct parked *entry)
+{
+    uint64_t first = entry->deadline < entry->hand_at ? entry->deadline : entry->hand_at;
+
+    if (first < desk->next_look)
+        desk->next_look = first;
+}
+
+/* Parks a request and tries it once more: the bell is watched before that last look, so a change
+ * either is seen or rings. */
+static void park(struct desk *desk, struct mail *mail, struct bell *bell)
+{
+    struct parked *entry = malloc(sizeof *entry), **link = desk->parked_end;
+    struct answer nothing = { .data = NULL };
+    uint64_t now = clock_now();
+
+    if (entry == NULL) {
+        answer_send(desk, mail, fail(TROUPE_NO_MEMORY, "no memory to wait for rank %d", mail->rank),
+                    &nothing);
+        mail_free(mail);
+        return;
+    }
+    entry->mail = mail;
+    entry->bell = bell;
+    entry->deadline = mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : now + mail->wait_ns;
+    entry->hand_at = is_direct(mail) ? now + HAND_NS : CLOCK_FOREVER;
+    entry->next = NULL;
+    *link = entry;
+    desk->parked_end = &entry->next;
+    atomic_store(&bell->watched, 1);
+    if (!parked_try(desk, link))
+        next_look_by(desk, entry);
+}
+
+void desk_request(struct desk *desk, struct mail *mail)
+{
+    struct bell *bell = NULL;
+
+    if (!is_dead(desk, mail) && apply(desk, mail, mail->wait_ns == 0, &bell) == SERVICE_PARK) {
+        park(desk, mail, bell);
+        return;
+    }
+    mail_free(mail);
+}
+
+/* ---- looking again ------------------------------------------------------------------------ */
+
+/* From here on the answer goes to the caller's leader. Without memory to say so it stays as it is,
+ * and the rank goes on polling. */
+static void hand_over(struct desk *desk, struct parked *entry)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    entry->hand_at = CLOCK_FOREVER;
+    if (mail == NULL)
+        return;
+    mail->kind = MAIL_HANDED;
+    mail->rank = entry->mail->rank;
+    mail->name = entry->mail->name;
+    entry->mail->rank = fabric_leader_of(fabric_node_of(mail->rank));
+    post_send(desk->post, mail);
+}
+
+/* Who came first is served first. */
+void desk_look(struct desk *desk, bool rung)
+{
+    uint64_t now;
+
+    if (desk->parked == NULL)
+        return;
+    now = clock_now();
+    if (!rung && now < desk->next_look)
+        return;
+    desk->next_look = CLOCK_FOREVER;
+    for (struct parked **link = &desk->parked; *link != NULL;) {
+        struct parked *entry = *link;
+
+        if ((bell_count(entry->bell) != entry->seen || now >= entry->deadline) &&
+            parked_try(desk, link))
+            continue;
+        if (now >= entry->hand_at)
+            hand_over(desk, entry);
+        next_look_by(desk, entry);
+        link = &entry->next;
+    }
+}
+
+/* What the dead one still waits for here must not be given to it. */
+void desk_withdraw(struct desk *desk, const struct mail *mail)
+{
+    int node = fabric_node_of(mail->rank);
+
+    for (struct parked **link = &desk->parked; *link != NULL;) {
+        const struct mail *other = (*link)->mail;
+
+        if (fabric_node_of(other->rank) == node && other->name.slot == mail->name.slot &&
+            other->name.incarnation == mail->name.incarnation)
+            parked_remove(desk, link);
+        else
+            link = &(*link)->next;
+    }
+    desk->dead[desk->deaths++ % DESK_DEAD] =
+        (struct desk_dead){ node, mail->name.slot, mail->name.incarnation };
+    post_forget(desk->post, node, &mail->name);
+}
+
+void desk_farewell(struct desk *desk, const struct mail *mail)
+{
+    desk_withdraw(desk, mail);
+    party_ended(desk->actor, mail->words[0], PARTY_DIED);
+}
+
+void desk_close(struct desk *desk)
+{
+    while (desk->parked != NULL)
+        parked_remove(desk, &desk->parked);
+}

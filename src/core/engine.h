@@ -1,0 +1,67 @@
+/* A rank's engine: what moves requests and answers between this rank and other nodes.
+ *
+ * Every rank of a world of several nodes has one. Whoever waits, drives: a thread that waits for an
+ * answer, or for anything else on a rank that leads its node, takes the turn again and again, moves
+ * what there is, and finds its answer when it has come. The service's thread (service.c) drives
+ * only while nobody waits. So a request costs two messages and no change of threads, on either
+ * side.
+ *
+ * What always holds: everything in the engine, MPI among it, belongs to the thread that has the
+ * turn. On the rank that leads its node (engine_lead) the engine also answers other nodes (desk.h),
+ * sends what the processes without MPI left in their mailboxes, and brings them their answers; all
+ * this with an actor of its own, since the driving thread may be in the middle of something. */
+#ifndef TROUPE_CORE_ENGINE_H
+#define TROUPE_CORE_ENGINE_H
+
+#include "core/service.h"
+
+#include <stdbool.h>
+
+/* Makes the engine of this process, which is a rank. */
+int engine_open(const struct arena *arena, int ranks);
+
+/* This rank leads its node from here on. Takes a slot. */
+int engine_lead(void);
+
+/* Nobody drives any more. */
+void engine_close(void);
+
+bool engine_is_open(void);
+
+/* The call of service.h, sent by this rank itself. */
+int engine_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
+                struct answer *answer);
+
+/* ---- the service's thread ------------------------------------------------------------------- */
+
+/* Whether another thread drives, or did a moment ago. */
+bool engine_is_driven(void);
+
+/* One turn. Returns whether anything moved. */
+bool engine_step(void);
+
+/* Whether the last traffic is so recent that more is to be expected. */
+bool engine_is_hot(uint64_t now);
+
+/* When the last traffic was. */
+uint64_t engine_traffic(void);
+
+/* Whether everything given has left. */
+bool engine_is_idle(void);
+
+/* Sleeps on the service's bell if nothing rang since the last turn. */
+void engine_nap(uint64_t nanoseconds);
+
+/* Sleeps for less than a second, whatever happens: what MPI brings rings no bell. */
+void engine_pause(uint64_t nanoseconds);
+
+/* Lets others run between two looks in vain. A thread that lost its core since the last one sleeps
+ * for a moment: the kernel runs it soon after that, but a spinner only when others have used up
+ * their time. */
+struct rest {
+    uint64_t looked; /* when the last look was: clock_now() at first */
+    uint32_t looks;
+};
+void engine_rest(struct rest *rest);
+
+#endif
