@@ -50,8 +50,8 @@ void bell_redeem_asleep(struct actor *actor, int count);
 /* Wakes at most count waiters, and the node's service if it watches this bell. */
 void bell_ring(const struct arena *arena, struct bell *bell, int count);
 
-/* Has waiters of this process do other work before they sleep: the driver returns true when there is
- * a change, false when there is nothing more to do. NULL: none. */
+/* Has waiters of this process do other work before they sleep: the driver returns true when there
+ * is a change, false when there is nothing more to do. NULL: none. */
 typedef bool (*bell_driver)(bool (*changed)(const void *context), const void *context);
 void bell_drive_with(bell_driver driver);
 
