@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/device.h"
 #include "topo/node.h"
 
 /* A list that was allocated, into a field; of a longer one, its beginning. */
@@ -93,6 +94,8 @@ int probe_rank(const void *argument, size_t bytes)
         result = gpu_describe(&presence);
     if (result == TROUPE_OK)
         result = presence_tell(task, &presence);
+    if (result == TROUPE_OK)
+        result = device_attest();
     if (result == TROUPE_OK)
         result = measure(task, kernels, &presence);
     if (result != TROUPE_OK) {

@@ -5,7 +5,6 @@
  * once, whatever the number of opens. */
 #include "device/driver.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,10 +13,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/log.h"
-
-#define PLACED_GPU "TROUPE_PLACED_GPU"
-#define NO_GPU "none"
 
 static troupe_gpu handle_make(int device)
 {
@@ -42,14 +37,11 @@ static int handle_read(const char *call, troupe_gpu gpu, int *device)
 
 static int pci_read(int device, char pci[TROUPE_GPU_PCI_SIZE])
 {
-    int code = driver_here.call.device_get_pci_bus_id(pci, TROUPE_GPU_PCI_SIZE,
-                                                      driver_here.devices[device].handle);
+    int code = driver_pci_get(driver_here.devices[device].handle, pci);
 
     if (code != DRIVER_SUCCESS)
         return driver_fail(code, "cuDeviceGetPCIBusId", "device %d has no PCI address to tell",
                            device);
-    for (char *letter = pci; *letter != '\0'; letter++)
-        *letter = (char)tolower((unsigned char)*letter);
     return TROUPE_OK;
 }
 
@@ -144,22 +136,11 @@ static int properties_read(int device, troupe_gpu_properties *properties)
 
 /* ---- the rank's own --------------------------------------------------------------------- */
 
-static void say_unplanned(const char *planned)
-{
-    static atomic_flag said = ATOMIC_FLAG_INIT;
-
-    if (!atomic_flag_test_and_set(&said))
-        log_warning("the plan gave this rank %s, and CUDA does not show it: was CUDA initialised "
-                    "before Troupe set CUDA_VISIBLE_DEVICES, or the variable changed since? Device "
-                    "0 serves",
-                    planned);
-}
-
 /* The device whose PCI address comes first in the plan's text: in every mode but `ordered` that is
  * device 0. A text without an address plans nothing. */
 static int own_find(int *device)
 {
-    const char *planned = getenv(PLACED_GPU), *best = NULL;
+    const char *planned = attest_plan(), *best = NULL;
     int own = 0;
 
     for (int i = 0; planned != NULL && i < driver_here.devices_count; i++) {
@@ -175,8 +156,8 @@ static int own_find(int *device)
             own = i;
         }
     }
-    if (planned != NULL && best == NULL && strcmp(planned, NO_GPU) != 0)
-        say_unplanned(planned);
+    if (planned != NULL && best == NULL)
+        attest_say_hidden(planned);
     *device = own;
     return TROUPE_OK;
 }

@@ -11,6 +11,14 @@
  * what        [size] then says what and where: "device 0 … was opened by troupe_gpu_open …" */
 bool device_cuda_runs(char *what, size_t size);
 
+/* Compares the device that CUDA has opened here with the plan's. One line on standard error when
+ * they differ, with the likely cause, once in a process; nothing else changes. Costs nothing where
+ * no GPU was planned, and little where CUDA does not run.
+ *
+ * Returns     TROUPE_OK        also where there is nothing to compare
+ *             TROUPE_MISMATCH  CUDA has opened another, and not the planned one */
+int device_attest(void);
+
 /* The moment before a target runs, and the freeing of all that was taken since and is still held:
  * memory, pinned memory, opened shares, streams, events. Costs nothing where CUDA was not used.
  *

@@ -2,6 +2,7 @@
  * tries again: what was missing may be there then. */
 #include "device/driver.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static const struct symbol symbols[] = {
     { "cuDeviceGetAttribute", &driver_here.call.device_get_attribute },
     { "cuDevicePrimaryCtxRetain", &driver_here.call.device_primary_ctx_retain },
     { "cuDevicePrimaryCtxRelease_v2", &driver_here.call.device_primary_ctx_release },
+    { "cuDevicePrimaryCtxGetState", &driver_here.call.device_primary_ctx_get_state },
     { "cuCtxGetCurrent", &driver_here.call.ctx_get_current },
     { "cuCtxPushCurrent_v2", &driver_here.call.ctx_push_current },
     { "cuCtxPopCurrent_v2", &driver_here.call.ctx_pop_current },
@@ -127,6 +129,25 @@ static int symbols_load(void)
     if (!found)
         dlclose(library);
     return result;
+}
+
+int driver_symbols_find(void)
+{
+    int result;
+
+    pthread_mutex_lock(&driver_lock);
+    result = symbols_load();
+    pthread_mutex_unlock(&driver_lock);
+    return result;
+}
+
+int driver_pci_get(int handle, char pci[TROUPE_GPU_PCI_SIZE])
+{
+    int code = driver_here.call.device_get_pci_bus_id(pci, TROUPE_GPU_PCI_SIZE, handle);
+
+    for (char *letter = pci; code == DRIVER_SUCCESS && *letter != '\0'; letter++)
+        *letter = (char)tolower((unsigned char)*letter);
+    return code;
 }
 
 /* ---- initialising ----------------------------------------------------------------------- */

@@ -65,6 +65,7 @@ struct driver_calls {
     int (*device_get_attribute)(int *value, int attribute, int device);
     int (*device_primary_ctx_retain)(void **context, int device);
     int (*device_primary_ctx_release)(int device);
+    int (*device_primary_ctx_get_state)(int device, unsigned *flags, int *active);
     int (*ctx_get_current)(void **context);
     int (*ctx_push_current)(void *context);
     int (*ctx_pop_current)(void **context);
@@ -133,6 +134,12 @@ int driver_start(const char *call, const void *caller);
 /* Whether the library is in this process and CUDA is initialised, by whomever. Opens nothing. */
 bool driver_runs(void);
 
+/* Finds the library's calls without initialising anything. TROUPE_OK or TROUPE_NO_GPU. */
+int driver_symbols_find(void);
+
+/* A device's PCI address as hwloc writes it, "0000:1b:00.0". Returns CUDA's code. */
+int driver_pci_get(int handle, char pci[TROUPE_GPU_PCI_SIZE]);
+
 /* Says that a CUDA call failed: "WHAT: cuX returned CUDA_ERROR_… (…); what to do".
  *
  * Returns     TROUPE_GPU, so that a caller can write return driver_fail(…) */
@@ -159,6 +166,14 @@ int guard_fail_unknown(const char *call);
 
 /* Copies the note; false when CUDA was not used through Troupe. */
 bool guard_tell(char *what, size_t size);
+
+/* ---- the plan (attest.c) ----------------------------------------------------------------- */
+
+/* The plan's words about this process's GPUs, with a PCI address for each; NULL: none is planned. */
+const char *attest_plan(void);
+
+/* Says that CUDA shows none of them. */
+void attest_say_hidden(const char *planned);
 
 /* ---- what is held (owned.c) -------------------------------------------------------------- */
 

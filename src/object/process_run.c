@@ -124,6 +124,7 @@ static int function_call(troupe_target function, const struct process *process,
     device_range_begin(process->name);
     code = function(process->argument_bytes > 0 ? argument : NULL, process->argument_bytes);
     device_range_end();
+    device_attest();
     device_release(mark);
     return code & 0xff;
 }

@@ -4,10 +4,35 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "device/device.h"
 #include "job/stdio.h"
 #include "runtime/runtime.h"
+#include "topo/attest.h"
 
 static struct start start;
+
+/* Before MPI_Init, if that is still to come. CUDA reads its mask once. */
+static int place_take(void)
+{
+    struct topo_options options;
+    char what[256];
+    int result = topo_options_read(&options);
+
+    options.several_nodes = start.job.size > start.job.local_size;
+    options.own_mask = start.job.own_mask;
+    if (result == TROUPE_OK)
+        result =
+            topo_place_compute(start.job.local_rank, start.job.local_size, &options, &start.place);
+    if (result != TROUPE_OK)
+        return result;
+    if (start.place.cuda_visible_devices != NULL && start.job.rank == 0 &&
+        device_cuda_runs(what, sizeof what))
+        log_warning(
+            "CUDA runs already, and the GPUs that the plan gives its rank come too late: %s; "
+            "call troupe_attach before anything of CUDA's",
+            what);
+    return topo_place_apply(&start.place);
+}
 
 int troupe_attach(void)
 {
@@ -23,13 +48,12 @@ int troupe_attach(void)
         result = fail(TROUPE_LAUNCH, "troupe_attach: no launcher started this process; run it with "
                                      "mpirun, srun or troupe run");
     if (result == TROUPE_OK)
-        result = topo_place_compute(start.job.local_rank, start.job.local_size, NULL, &start.place);
-    if (result == TROUPE_OK)
-        result = topo_place_apply(&start.place);
+        result = place_take();
     if (result == TROUPE_OK) {
         runtime_register();
         fabric_settings_apply();
         result = rank_world_make(&start, WORLD_SPMD, &report, &segment, &actor);
+        topo_place_attest(&start.place);
     }
     if (result == TROUPE_OK)
         result = rank_service_start();
@@ -40,6 +64,7 @@ int troupe_attach(void)
 
 int attach_end(int status)
 {
+    device_attest();
     job_stdio_sync();
     fabric_barrier();
     rank_service_end();

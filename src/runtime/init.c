@@ -8,6 +8,7 @@
 #include "core/node.h"
 #include "core/party.h"
 #include "core/service.h"
+#include "device/device.h"
 #include "job/janitor.h"
 #include "job/ranks.h"
 #include "job/run.h"
@@ -173,6 +174,19 @@ static int report_await(pid_t rank, int report_end, struct report *report)
     _exit(1);
 }
 
+/* The rank is a fork of this process, and CUDA does not survive one; nor does it read its mask again.
+ * The parent says so for all. */
+static void cuda_early_tell(void)
+{
+    char what[256];
+
+    if (start.job.rank == 0 && device_cuda_runs(what, sizeof what))
+        log_warning(
+            "CUDA runs already, and no rank can use it: %s; call troupe_init before anything "
+            "of CUDA's",
+            what);
+}
+
 /* Under a launcher of the user's nobody else cleans up after a kill. */
 static void janitor_hire(void)
 {
@@ -230,6 +244,7 @@ static int start_under_launcher(void)
     end_with(getppid());
     job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);
     log_set_name(parent ? "troupe" : "troupe[keeper]");
+    cuda_early_tell();
     result = topo_options_read(&options);
     options.several_nodes = start.job.size > start.job.local_size;
     options.own_mask = start.job.own_mask;

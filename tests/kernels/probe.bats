@@ -105,6 +105,14 @@ refused() {
     python3 "$judge" report 1 none verified=false
 }
 
+@test "a device that is not the plan's is told: status 1" {
+    standin_or_skip
+    local machine=$TROUPE_SOURCE/tests/data/topologies/domains.xml
+    TROUPE_TOPOLOGY=$machine on_standin probe -n 1 --json >report 2>err && return 1
+    python3 "$judge" report 1 gpu verified=false
+    grep -q '"error": "CUDA opened 0000:10:00.0, and the plan gave this rank NVIDIA A100' report
+}
+
 @test "a device without room names the bytes: status 1" {
     standin_or_skip
     STANDIN_FAIL=cuMemAlloc_v2:3:2 on_standin probe -n 1 --json >report 2>err && return 1

@@ -195,6 +195,19 @@ int cuDevicePrimaryCtxRelease_v2(int device)
     return code;
 }
 
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active)
+{
+    int code = standin_enter(__func__);
+
+    if (code != OK)
+        return code;
+    pthread_mutex_lock(&lock);
+    *flags = 0;
+    *active = primary[device].retained > 0;
+    pthread_mutex_unlock(&lock);
+    return OK;
+}
+
 int cuCtxGetCurrent(void **context)
 {
     int code = standin_enter(__func__);
