@@ -1,6 +1,6 @@
 /* Whether CUDA uses the GPU that the plan gave this process. The plan is known by its words in the
- * environment, which have each GPU's PCI address; what CUDA has opened, by the primary contexts that
- * are active, whoever made them: the CUDA runtime of a program uses the same ones.
+ * environment, which have each GPU's PCI address; what CUDA has opened, by the primary contexts
+ * that are active, whoever made them: the CUDA runtime of a program uses the same ones.
  *
  * A process says one line at most, whatever it finds and however often it looks. */
 #include "device/device.h"

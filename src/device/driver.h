@@ -169,7 +169,7 @@ bool guard_tell(char *what, size_t size);
 
 /* ---- the plan (attest.c) ----------------------------------------------------------------- */
 
-/* The plan's words about this process's GPUs, with a PCI address for each; NULL: none is planned. */
+/* The plan's words about this process's GPUs, with a PCI address for each; NULL: it plans none. */
 const char *attest_plan(void);
 
 /* Says that CUDA shows none of them. */

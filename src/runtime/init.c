@@ -174,8 +174,8 @@ static int report_await(pid_t rank, int report_end, struct report *report)
     _exit(1);
 }
 
-/* The rank is a fork of this process, and CUDA does not survive one; nor does it read its mask again.
- * The parent says so for all. */
+/* The rank is a fork of this process, and CUDA does not survive one; nor does it read its mask
+ * again. The parent says so for all. */
 static void cuda_early_tell(void)
 {
     char what[256];
