@@ -1,4 +1,5 @@
-/* The dict's public calls.
+/* The dict's public calls on one key; those on the whole dict are in dict_whole.c, those on many
+ * keys in dict_many.c.
  *
  * Every node holds a share of every dict, under the one handle; a key's hash names the node that
  * holds its entry. A call for the own node works on the share in the arena; one for another node
@@ -7,12 +8,9 @@
 
 #include "base/error.h"
 #include "object/dict_remote.h"
-#include "object/names.h"
+#include "object/home.h"
 
-#include <stdio.h>
-
-/* Where a cursor's parts lie. node counts up to the number of nodes: then the walk is over. */
-enum { CURSOR_PLACE = 0, CURSOR_ORDER = 1, CURSOR_NODE = 2 };
+#include <stdlib.h>
 
 /* ---- arguments -------------------------------------------------------------------------- */
 
@@ -51,29 +49,12 @@ static int view_check(const char *what, troupe_bytes view)
     return TROUPE_OK;
 }
 
-static int buffer_check(const char *what, void *data, size_t capacity, struct dict_buffer *buffer)
-{
-    if (data == NULL && capacity > 0)
-        return fail(TROUPE_BAD_ARGUMENT,
-                    "dict: the buffer for the %s is NULL with a capacity of %zu bytes; pass a "
-                    "buffer, or 0",
-                    what, capacity);
-    *buffer = (struct dict_buffer){ .data = data, .capacity = capacity };
-    return TROUPE_OK;
-}
-
-static int too_long(const char *what, const struct dict_buffer *buffer)
-{
-    return fail(TROUPE_TOO_LONG, "dict: the %s has %zu bytes, the buffer %zu; pass a larger one",
-                what, buffer->size, buffer->capacity);
-}
-
 /* The sizes are an output also when the value does not fit. */
 static int value_end(const struct dict_buffer *value, int result, size_t *size)
 {
     if (size != NULL && (result == TROUPE_OK || result == TROUPE_TOO_LONG))
         *size = value->size;
-    return result == TROUPE_TOO_LONG ? too_long("value", value) : result;
+    return result == TROUPE_TOO_LONG ? dict_buffer_too_long("value", value) : result;
 }
 
 /* ---- set -------------------------------------------------------------------------------- */
@@ -137,7 +118,7 @@ int troupe_dict_set_default(troupe_dict dict, troupe_bytes key, troupe_bytes val
     if (result == TROUPE_OK)
         result = view_check("value", value);
     if (result == TROUPE_OK)
-        result = buffer_check("value", found, capacity, &buffer);
+        result = dict_buffer_check("value", found, capacity, &buffer);
     if (result == TROUPE_OK && found != NULL && capacity < value.size)
         result = fail(TROUPE_BAD_ARGUMENT,
                       "dict: the value has %zu bytes, the buffer for what is found %zu; pass a "
@@ -170,8 +151,63 @@ int troupe_dict_get(troupe_dict dict, troupe_bytes key, void *value, size_t capa
     int result = call_begin(dict, key, &call);
 
     if (result == TROUPE_OK)
-        result = buffer_check("value", value, capacity, &buffer);
+        result = dict_buffer_check("value", value, capacity, &buffer);
     return result == TROUPE_OK ? value_end(&buffer, fetch(&call, &buffer), size) : result;
+}
+
+int troupe_dict_get_alloc(troupe_dict dict, troupe_bytes key, void **value, size_t *size)
+{
+    struct dict_buffer buffer = { .most = SIZE_MAX };
+    struct call call;
+    int result = call_begin(dict, key, &call);
+
+    if (result == TROUPE_OK && value == NULL)
+        result = fail(TROUPE_BAD_ARGUMENT, "dict: no place for the value; pass a pointer");
+    if (result != TROUPE_OK)
+        return result;
+    result = fetch(&call, &buffer);
+    if (result == TROUPE_OK && buffer.data == NULL)
+        buffer.data = malloc(1); /* an empty value is freed like any other */
+    if (result == TROUPE_OK && buffer.data == NULL)
+        result = fail(TROUPE_NO_MEMORY, "dict: no memory for an empty value");
+    if (result != TROUPE_OK) {
+        free(buffer.data);
+        return result;
+    }
+    *value = buffer.data;
+    if (size != NULL)
+        *size = buffer.size;
+    return TROUPE_OK;
+}
+
+/* A buffer without room: any value but an empty one is too long for it, and neither is copied. */
+int troupe_dict_contains(troupe_dict dict, troupe_bytes key, int *present)
+{
+    struct dict_buffer nothing = { .data = NULL };
+    struct call call;
+    int result = call_begin(dict, key, &call);
+
+    if (result == TROUPE_OK && present == NULL)
+        result = fail(TROUPE_BAD_ARGUMENT, "dict: no place for the answer; pass a pointer");
+    if (result != TROUPE_OK)
+        return result;
+    result = fetch(&call, &nothing);
+    if (result != TROUPE_OK && result != TROUPE_TOO_LONG && result != TROUPE_NOT_FOUND)
+        return result;
+    *present = result != TROUPE_NOT_FOUND;
+    return TROUPE_OK;
+}
+
+int troupe_dict_wait(troupe_dict dict, troupe_bytes key, long timeout_ms)
+{
+    struct call call;
+    int result = call_begin(dict, key, &call);
+
+    if (result != TROUPE_OK)
+        return result;
+    return call.here
+               ? dict_share_wait(&call.share, &call.key, home_deadline(timeout_ms))
+               : dict_remote_wait(call.share.actor, dict.id, &call.key, home_deadline(timeout_ms));
 }
 
 /* ---- delete ----------------------------------------------------------------------------- */
@@ -197,175 +233,34 @@ int dict_compare_and_delete(troupe_dict dict, troupe_bytes key, troupe_bytes exp
     return take_out(dict, key, &expected);
 }
 
-/* ---- size ------------------------------------------------------------------------------- */
-
-int troupe_dict_size(troupe_dict dict, uint64_t *entries)
+int troupe_dict_pop(troupe_dict dict, troupe_bytes key, void *value, size_t capacity, size_t *size)
 {
-    struct request request = { .op = SERVICE_DICT_SIZE, .object = dict.id };
-    struct answer answer;
-    struct actor *actor;
-    struct share share;
-    uint64_t sum = 0;
-    int result = world_enter(&actor);
+    struct dict_buffer buffer;
+    struct call call;
+    int result = call_begin(dict, key, &call);
 
-    if (result == TROUPE_OK && entries == NULL)
-        result = fail(TROUPE_BAD_ARGUMENT, "dict: no place for the size; pass a pointer");
     if (result == TROUPE_OK)
-        result = dict_share_find(actor, dict.id, &share);
-    if (result == TROUPE_OK)
-        result = dict_share_size(&share, &sum);
-    for (int node = 0; result == TROUPE_OK && node < world_here.nodes; node++) {
-        if (node == world_here.node)
-            continue;
-        result = service_call(actor, node, &request, BELL_NO_WAIT, &answer);
-        sum += result == TROUPE_OK ? answer.words[0] : 0;
-    }
-    if (result == TROUPE_OK)
-        *entries = sum;
-    return result;
-}
-
-/* ---- next ------------------------------------------------------------------------------- */
-
-/* The next entry of the cursor's node, or of the first node after it that has one. */
-static int cursor_step(const struct share *share, troupe_cursor *cursor, struct dict_buffer *key,
-                       struct dict_buffer *value)
-{
-    struct dict_position position = { cursor->position[CURSOR_PLACE],
-                                      cursor->position[CURSOR_ORDER] };
-    uint64_t node = cursor->position[CURSOR_NODE];
-    int result = TROUPE_EMPTY;
-
-    for (; node < (uint64_t)world_here.nodes; node++) {
-        result = (int)node == world_here.node ? dict_share_next(share, &position, key, value)
-                                              : dict_remote_next(share->actor, share->handle,
-                                                                 (int)node, &position, key, value);
-        if (result != TROUPE_EMPTY)
-            break;
-        position.place = position.order = 0;
-    }
-    if (result == TROUPE_OK || result == TROUPE_EMPTY) {
-        cursor->position[CURSOR_PLACE] = position.place;
-        cursor->position[CURSOR_ORDER] = position.order;
-        cursor->position[CURSOR_NODE] = node;
-    }
-    return result;
-}
-
-int troupe_dict_next(troupe_dict dict, troupe_cursor *cursor, void *key, size_t key_capacity,
-                     size_t *key_size, void *value, size_t value_capacity, size_t *value_size)
-{
-    struct dict_buffer keys, values;
-    struct actor *actor;
-    struct share share;
-    int result = world_enter(&actor);
-
-    if (result == TROUPE_OK && cursor == NULL)
-        result = fail(TROUPE_BAD_ARGUMENT, "dict: the cursor is NULL; pass one that began as zero");
-    if (result == TROUPE_OK)
-        result = buffer_check("key", key, key_capacity, &keys);
-    if (result == TROUPE_OK)
-        result = buffer_check("value", value, value_capacity, &values);
-    if (result == TROUPE_OK)
-        result = dict_share_find(actor, dict.id, &share);
-    if (result == TROUPE_OK)
-        result = cursor_step(&share, cursor, &keys, &values);
-    if (result != TROUPE_OK && result != TROUPE_TOO_LONG)
-        return result;
-    if (key_size != NULL)
-        *key_size = keys.size;
-    if (value_size != NULL)
-        *value_size = values.size;
-    if (result == TROUPE_OK)
-        return TROUPE_OK;
-    return keys.size > keys.capacity ? too_long("key", &keys) : too_long("value", &values);
-}
-
-/* ---- create and destroy ----------------------------------------------------------------- */
-
-/* Takes back the shares that were made before one was refused, and keeps the refusal's sentence. */
-static int create_undo(struct actor *actor, uint64_t handle, int made, int result)
-{
-    struct request request = { .op = SERVICE_DICT_DESTROY, .object = handle };
-    char sentence[512];
-    int refused;
-
-    snprintf(sentence, sizeof sentence, "%s", troupe_last_error());
-    dict_remote_ask(actor, &request, made, &refused);
-    dict_share_destroy(actor, handle);
-    return fail_text(result, sentence);
-}
-
-static int make(struct actor *actor, const void *options, uint64_t *handle)
-{
-    const troupe_dict_options *asked = options;
-    struct request request = { .op = SERVICE_DICT_CREATE };
-    int refused, result;
-
-    if (asked != NULL)
-        request.words[0] = asked->expected_entries / (uint64_t)world_here.nodes;
-    result = dict_share_create(actor, 0, request.words[0], &request.object);
+        result = dict_buffer_check("value", value, capacity, &buffer);
     if (result != TROUPE_OK)
         return result;
-    result = dict_remote_ask(actor, &request, world_here.nodes, &refused);
+    result = call.here ? dict_share_pop(&call.share, &call.key, &buffer)
+                       : dict_remote_pop(call.share.actor, dict.id, &call.key, &buffer);
+    return value_end(&buffer, result, size);
+}
+
+/* ---- add -------------------------------------------------------------------------------- */
+
+int troupe_dict_add(troupe_dict dict, troupe_bytes key, int64_t amount, int64_t *sum)
+{
+    struct call call;
+    int64_t after;
+    int result = call_begin(dict, key, &call);
+
     if (result != TROUPE_OK)
-        return create_undo(actor, request.object, refused, result);
-    *handle = request.object;
-    return TROUPE_OK;
-}
-
-/* The own share goes first: of several callers on a node one destroys it. What other nodes answer
- * does not matter: one that is lost took its share with it. */
-static int end(struct actor *actor, uint64_t handle)
-{
-    struct request request = { .op = SERVICE_DICT_DESTROY, .object = handle };
-    int result = dict_share_destroy(actor, handle);
-
-    for (int node = 0; result == TROUPE_OK && node < world_here.nodes; node++) {
-        struct answer answer;
-
-        if (node != world_here.node)
-            service_call(actor, node, &request, BELL_NO_WAIT, &answer);
-    }
-    return result;
-}
-
-static int place_check(const troupe_dict *dict)
-{
-    return dict != NULL
-               ? TROUPE_OK
-               : fail(TROUPE_BAD_ARGUMENT, "dict: no place for the handle; pass a pointer");
-}
-
-int troupe_dict_create(const troupe_dict_options *options, troupe_dict *dict)
-{
-    struct actor *actor;
-    int result = world_enter(&actor);
-
-    if (result == TROUPE_OK)
-        result = place_check(dict);
-    return result == TROUPE_OK ? make(actor, options, &dict->id) : result;
-}
-
-int troupe_dict_open(const char *name, const troupe_dict_options *options, troupe_dict *dict)
-{
-    static const struct named named = { OBJECT_DICT, "dict", make, end };
-    struct actor *actor;
-    int result = world_enter(&actor);
-
-    if (result == TROUPE_OK)
-        result = place_check(dict);
-    return result == TROUPE_OK ? names_open(actor, &named, name, options, &dict->id) : result;
-}
-
-int troupe_dict_destroy(troupe_dict dict)
-{
-    struct actor *actor;
-    int result = world_enter(&actor);
-
-    if (result == TROUPE_OK)
-        result = end(actor, dict.id);
-    if (result == TROUPE_OK)
-        names_release(actor, dict.id);
+        return result;
+    result = call.here ? dict_share_add(&call.share, &call.key, amount, &after)
+                       : dict_remote_add(call.share.actor, dict.id, &call.key, amount, &after);
+    if (result == TROUPE_OK && sum != NULL)
+        *sum = after;
     return result;
 }

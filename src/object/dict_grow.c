@@ -5,6 +5,7 @@
  * blocks are settled: a writer may come to the new bucket as soon as the state counts it. */
 #include "object/dict_share.h"
 
+#include "core/futex.h"
 #include "core/tx.h"
 
 /* One of the two buckets that the entries of one go to. */
@@ -18,6 +19,7 @@ struct half {
 struct split {
     const struct share *share;
     uint64_t buckets; /* before */
+    uint64_t index;   /* of the old one */
     struct bucket *old, *fresh;
     struct half stays, goes;
 };
@@ -111,6 +113,21 @@ static void fresh_fill(struct actor *actor, struct half *half, uint64_t version,
     atomic_store_explicit(&fresh->version, version, memory_order_release);
 }
 
+/* Their key may be the fresh bucket's from now on. */
+static void waiters_promise(struct split *split)
+{
+    struct actor *actor = split->share->actor;
+    uint64_t counts = atomic_load_explicit(&split->share->dict->counts, memory_order_acquire), word;
+    _Atomic uint64_t *count =
+        (_Atomic uint64_t *)arena_at(&actor->arena, counts) + split->index % DICT_STRIPES;
+
+    word = atomic_load_explicit(count, memory_order_relaxed);
+    if ((word & COUNT_AWAITED) == 0)
+        return;
+    bell_promise(actor, dict_bell_of(split->share, dict_lock_of(split->share, split->index)));
+    tx_write(actor, count, word & ~(uint64_t)COUNT_AWAITED);
+}
+
 static void split_commit(struct split *split)
 {
     struct actor *actor = split->share->actor;
@@ -118,6 +135,7 @@ static void split_commit(struct split *split)
     uint64_t version = atomic_load_explicit(&old->version, memory_order_relaxed);
     uint64_t cells = more_cells(atomic_load_explicit(&old->more, memory_order_relaxed));
 
+    waiters_promise(split);
     fresh_fill(actor, &split->goes, version + 2, split->fresh);
     tx_write(actor, &old->version, version + 1);
     for (uint32_t at = 0; at < split->stays.count && at < DICT_INLINE; at++)
@@ -152,6 +170,7 @@ static void split_one(const struct share *share, uint64_t buckets)
     uint64_t index = buckets - dict_round(buckets);
     struct lock *old = dict_lock_of(share, index), *fresh = dict_lock_of(share, buckets);
 
+    split.index = index;
     split.old = dict_bucket(share, index);
     if (split_prepare(&split) != TROUPE_OK) {
         tx_abort(share->actor);
@@ -163,6 +182,7 @@ static void split_one(const struct share *share, uint64_t buckets)
     else
         tx_abort(share->actor);
     locks_give(share->actor, old, fresh);
+    bell_redeem(share->actor, FUTEX_ALL);
 }
 
 void dict_grow(const struct share *share)

@@ -120,13 +120,32 @@ static inline void change_end(struct held *held)
 {
     tx_write(held->share->actor, &held->bucket->version, held->version + 2);
     tx_commit(held->share->actor);
-    held_give(held);
 }
 
-static inline void count_add(struct held *held, int64_t entries)
+/* Entries that go. */
+static inline void count_less(struct held *held, uint32_t entries)
 {
     tx_write(held->share->actor, held->count,
-             atomic_load_explicit(held->count, memory_order_relaxed) + (uint64_t)entries);
+             atomic_load_explicit(held->count, memory_order_relaxed) -
+                 (uint64_t)entries * COUNT_ENTRY);
 }
+
+/* One that comes: whoever waits for a key of this stripe is promised a look. True when the caller
+ * has to redeem that once it has given the lock. */
+static inline bool count_one_more(struct held *held)
+{
+    struct actor *actor = held->share->actor;
+    uint64_t word = atomic_load_explicit(held->count, memory_order_relaxed);
+    bool awaited = (word & COUNT_AWAITED) != 0;
+
+    if (awaited)
+        bell_promise(actor, dict_bell_of(held->share, held->lock));
+    tx_write(actor, held->count, (word & ~(uint64_t)COUNT_AWAITED) + COUNT_ENTRY);
+    return awaited;
+}
+
+/* Frees the last entries of the bucket, as many as one transaction may; returns how many are left.
+ * The view is stale afterwards. */
+uint32_t held_shorten(struct held *held);
 
 #endif

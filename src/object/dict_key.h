@@ -36,13 +36,20 @@ static inline size_t dict_buffer_most(const struct dict_buffer *buffer)
     return buffer->most > buffer->capacity ? buffer->most : buffer->capacity;
 }
 
-/* Whether another attempt, in a larger buffer, may succeed where the last one was TOO_LONG. */
-static inline bool dict_buffer_may_grow(const struct dict_buffer *buffer)
-{
-    return buffer->size > buffer->capacity && buffer->size <= buffer->most;
-}
+/* Checks a caller's buffer; what: for the sentence. */
+int dict_buffer_check(const char *what, void *data, size_t capacity, struct dict_buffer *buffer);
+
+/* The failure of a buffer that is too small. */
+int dict_buffer_too_long(const char *what, const struct dict_buffer *buffer);
 
 /* Makes the buffer at least as large as its size, without keeping what is in it. */
 int dict_buffer_grow(struct dict_buffer *buffer);
+
+/* Attempts, with a larger buffer each time that the value has outgrown it, as long as it may. */
+struct share;
+typedef int (*dict_attempt)(const struct share *share, const struct dict_key *key,
+                            struct dict_buffer *value);
+int dict_buffer_fill(const struct share *share, const struct dict_key *key,
+                     struct dict_buffer *value, dict_attempt attempt);
 
 #endif

@@ -7,10 +7,7 @@
  * dict_share.h. */
 #include "object/dict_read.h"
 
-#include "base/error.h"
 #include "core/futex.h"
-
-#include <stdlib.h>
 
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
 
@@ -172,29 +169,10 @@ int dict_share_get(const struct share *share, const struct dict_key *key, struct
     return dict_look(share, key->hash, get_look, &get);
 }
 
-int dict_buffer_grow(struct dict_buffer *buffer)
-{
-    free(buffer->data);
-    buffer->capacity = buffer->size;
-    buffer->data = malloc(buffer->size);
-    if (buffer->data != NULL)
-        return TROUPE_OK;
-    buffer->capacity = 0;
-    return fail(TROUPE_NO_MEMORY, "dict: no memory for %zu bytes", buffer->size);
-}
-
-/* The value may grow between two looks, so this may take several. */
 int dict_share_fetch(const struct share *share, const struct dict_key *key,
                      struct dict_buffer *value)
 {
-    int result = dict_share_get(share, key, value);
-
-    while (result == TROUPE_TOO_LONG && dict_buffer_may_grow(value)) {
-        result = dict_buffer_grow(value);
-        if (result == TROUPE_OK)
-            result = dict_share_get(share, key, value);
-    }
-    return result;
+    return dict_buffer_fill(share, key, value, dict_share_get);
 }
 
 /* ---- size ------------------------------------------------------------------------------- */
@@ -204,15 +182,16 @@ int dict_share_fetch(const struct share *share, const struct dict_key *key,
  * and see it go: hence the guard against less than nothing. */
 int dict_share_size(const struct share *share, uint64_t *entries)
 {
-    uint64_t place = atomic_load_explicit(&share->dict->counts, memory_order_acquire), sum = 0;
+    uint64_t place = atomic_load_explicit(&share->dict->counts, memory_order_acquire);
+    int64_t sum = 0;
     const _Atomic uint64_t *counts =
         words_readable(&share->actor->arena, place, DICT_STRIPES * sizeof(uint64_t));
 
     for (uint32_t stripe = 0; counts != NULL && stripe < DICT_STRIPES; stripe++)
-        sum += atomic_load_explicit(&counts[stripe], memory_order_acquire);
+        sum += count_entries(atomic_load_explicit(&counts[stripe], memory_order_acquire));
     if (!dict_lives(atomic_load_explicit(&share->dict->state, memory_order_acquire)) ||
         atomic_load_explicit(&share->record->handle, memory_order_acquire) != share->handle)
         return dict_gone(share);
-    *entries = (int64_t)sum > 0 ? sum : 0;
+    *entries = sum > 0 ? (uint64_t)sum : 0;
     return TROUPE_OK;
 }

@@ -32,7 +32,8 @@ static int request_join(struct request *request, const troupe_bytes *views, size
 
 /* Asks a key's home, which knows the views by their sizes. */
 static int ask_home(struct actor *actor, struct request *request, const struct dict_key *key,
-                    const troupe_bytes *views, size_t count, struct answer *answer)
+                    const troupe_bytes *views, size_t count, uint64_t deadline,
+                    struct answer *answer)
 {
     int result = request_join(request, views, count);
 
@@ -40,7 +41,7 @@ static int ask_home(struct actor *actor, struct request *request, const struct d
         return result;
     request->words[DICT_WORD_HASH] = key->hash;
     request->words[DICT_WORD_KEY] = key->size;
-    result = service_call(actor, dict_home(key->hash), request, BELL_NO_WAIT, answer);
+    result = service_call(actor, dict_home(key->hash), request, deadline, answer);
     free((void *)request->data);
     return result;
 }
@@ -73,7 +74,8 @@ int dict_remote_put(struct actor *actor, uint64_t handle, const struct dict_put 
 
     request.words[DICT_WORD_WHEN] = put->when;
     request.words[DICT_WORD_EXPECTED] = put->expected.size;
-    return ask_home(actor, &request, put->key, views, sizeof views / sizeof *views, &answer);
+    return ask_home(actor, &request, put->key, views, sizeof views / sizeof *views, BELL_NO_WAIT,
+                    &answer);
 }
 
 int dict_remote_delete(struct actor *actor, uint64_t handle, const struct dict_key *key,
@@ -86,7 +88,8 @@ int dict_remote_delete(struct actor *actor, uint64_t handle, const struct dict_k
     if (expected != NULL)
         views[1] = *expected;
     request.words[DICT_WORD_WHEN] = expected != NULL ? DICT_IF_EQUAL : DICT_ALWAYS;
-    return ask_home(actor, &request, key, views, sizeof views / sizeof *views, &answer);
+    return ask_home(actor, &request, key, views, sizeof views / sizeof *views, BELL_NO_WAIT,
+                    &answer);
 }
 
 /* Asks for a value, which comes with the answer if it is at most so long. */
@@ -97,16 +100,18 @@ static int ask_value(struct actor *actor, struct request *request, const struct 
     int result;
 
     request->words[DICT_WORD_MOST] = dict_buffer_most(value);
-    result = ask_home(actor, request, key, views, sizeof views / sizeof *views, answer);
+    result =
+        ask_home(actor, request, key, views, sizeof views / sizeof *views, BELL_NO_WAIT, answer);
     if (result == TROUPE_TOO_LONG)
         value->size = answer->words[DICT_WORD_SIZE];
     return result;
 }
 
-int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_key *key,
-                      struct dict_buffer *value)
+/* Get or pop. */
+static int fetch(struct actor *actor, enum service_op op, uint64_t handle,
+                 const struct dict_key *key, struct dict_buffer *value)
 {
-    struct request request = { .op = SERVICE_DICT_GET, .object = handle };
+    struct request request = { .op = op, .object = handle };
     struct answer answer;
     int result = ask_value(actor, &request, key, troupe_bytes_of(NULL, 0), value, &answer);
 
@@ -114,6 +119,44 @@ int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_ke
         result = value_take(&answer, value);
     free(answer.data);
     return result;
+}
+
+int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                      struct dict_buffer *value)
+{
+    return fetch(actor, SERVICE_DICT_GET, handle, key, value);
+}
+
+int dict_remote_pop(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                    struct dict_buffer *value)
+{
+    return fetch(actor, SERVICE_DICT_POP, handle, key, value);
+}
+
+int dict_remote_add(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                    int64_t amount, int64_t *sum)
+{
+    struct request request = { .op = SERVICE_DICT_ADD, .object = handle };
+    const troupe_bytes view = troupe_bytes_of(key->data, key->size);
+    struct answer answer;
+    int result;
+
+    request.words[DICT_WORD_AMOUNT] = (uint64_t)amount;
+    result = ask_home(actor, &request, key, &view, 1, BELL_NO_WAIT, &answer);
+    if (result == TROUPE_OK)
+        *sum = (int64_t)answer.words[DICT_WORD_SUM];
+    return result;
+}
+
+/* Without patience it is a look like any other; else the request is parked at the key's home. */
+int dict_remote_wait(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                     uint64_t deadline)
+{
+    struct request request = { .op = SERVICE_DICT_WAIT, .object = handle };
+    const troupe_bytes view = troupe_bytes_of(key->data, key->size);
+    struct answer answer;
+
+    return ask_home(actor, &request, key, &view, 1, deadline, &answer);
 }
 
 int dict_remote_default(struct actor *actor, uint64_t handle, const struct dict_put *put,

@@ -21,10 +21,12 @@ enum {
     DICT_WORD_MOST = 2,     /* the largest value that may come back */
     DICT_WORD_WHEN = 3,     /* enum dict_when */
     DICT_WORD_EXPECTED = 4, /* bytes of the expected value */
+    DICT_WORD_AMOUNT = 5,   /* what is added */
 
     /* of the answer */
     DICT_WORD_SIZE = 0, /* the value's bytes, also when it is too long */
-    DICT_WORD_STORED = 1
+    DICT_WORD_STORED = 1,
+    DICT_WORD_SUM = 2
 };
 
 /* The same as the calls of dict_share.h, on the key's home or the named node. */
@@ -35,6 +37,12 @@ int dict_remote_delete(struct actor *actor, uint64_t handle, const struct dict_k
                        const troupe_bytes *expected);
 int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_key *key,
                       struct dict_buffer *value);
+int dict_remote_pop(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                    struct dict_buffer *value);
+int dict_remote_add(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                    int64_t amount, int64_t *sum);
+int dict_remote_wait(struct actor *actor, uint64_t handle, const struct dict_key *key,
+                     uint64_t deadline);
 int dict_remote_next(struct actor *actor, uint64_t handle, int node, struct dict_position *position,
                      struct dict_buffer *key, struct dict_buffer *value);
 

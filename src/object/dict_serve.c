@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "core/recover.h"
 #include "object/dict.h"
+#include "object/dict_many.h"
 #include "object/dict_remote.h"
 
 #include <stdlib.h>
@@ -100,17 +101,58 @@ static int serve_delete(struct actor *actor, const struct request *request, bool
     return dict_share_delete(&asked.share, &asked.key, always ? NULL : &asked.rest);
 }
 
-static int serve_get(struct actor *actor, const struct request *request, bool last,
-                     struct answer *answer, struct bell **bell)
+/* Get and pop, which differ in what they leave behind. */
+static int fetch(struct actor *actor, const struct request *request, dict_attempt attempt,
+                 struct answer *answer)
 {
     struct dict_buffer value = { .most = request->words[DICT_WORD_MOST] };
     struct asked asked;
     int result = asked_read(actor, request, &asked);
 
+    if (result == TROUPE_OK)
+        result = attempt(&asked.share, &asked.key, &value);
+    return answer_value(&value, result, answer);
+}
+
+static int serve_get(struct actor *actor, const struct request *request, bool last,
+                     struct answer *answer, struct bell **bell)
+{
+    (void)last, (void)bell;
+    return fetch(actor, request, dict_share_fetch, answer);
+}
+
+static int serve_pop(struct actor *actor, const struct request *request, bool last,
+                     struct answer *answer, struct bell **bell)
+{
+    (void)last, (void)bell;
+    return fetch(actor, request, dict_share_pop, answer);
+}
+
+static int serve_add(struct actor *actor, const struct request *request, bool last,
+                     struct answer *answer, struct bell **bell)
+{
+    struct asked asked;
+    int64_t sum = 0;
+    int result = asked_read(actor, request, &asked);
+
     (void)last, (void)bell;
     if (result == TROUPE_OK)
-        result = dict_share_fetch(&asked.share, &asked.key, &value);
-    return answer_value(&value, result, answer);
+        result = dict_share_add(&asked.share, &asked.key, (int64_t)request->words[DICT_WORD_AMOUNT],
+                                &sum);
+    answer->words[DICT_WORD_SUM] = (uint64_t)sum;
+    return result;
+}
+
+static int serve_wait(struct actor *actor, const struct request *request, bool last,
+                      struct answer *answer, struct bell **bell)
+{
+    struct asked asked;
+    int result = asked_read(actor, request, &asked);
+
+    (void)answer;
+    if (result == TROUPE_OK)
+        result = dict_share_wait_try(&asked.share, &asked.key, bell);
+    return result == TROUPE_TIMEOUT && !last ? SERVICE_PARK : result;
 }
 
 /* ---- next ------------------------------------------------------------------------------- */
@@ -179,6 +221,17 @@ static int serve_size(struct actor *actor, const struct request *request, bool l
     return result == TROUPE_OK ? dict_share_size(&share, &answer->words[0]) : result;
 }
 
+static int serve_clear(struct actor *actor, const struct request *request, bool last,
+                       struct answer *answer, struct bell **bell)
+{
+    struct share share;
+    int result = dict_share_find(actor, request->object, &share);
+
+    (void)last, (void)bell;
+    answer->words[0] = request->words[0];
+    return result == TROUPE_OK ? dict_share_clear(&share, &answer->words[0]) : result;
+}
+
 static int serve_create(struct actor *actor, const struct request *request, bool last,
                         struct answer *answer, struct bell **bell)
 {
@@ -203,6 +256,12 @@ void dict_register(void)
     service_register(SERVICE_DICT_DEFAULT, serve_default);
     service_register(SERVICE_DICT_GET, serve_get);
     service_register(SERVICE_DICT_DELETE, serve_delete);
+    service_register(SERVICE_DICT_POP, serve_pop);
+    service_register(SERVICE_DICT_ADD, serve_add);
+    service_register(SERVICE_DICT_WAIT, serve_wait);
+    service_register(SERVICE_DICT_CLEAR, serve_clear);
+    service_register(SERVICE_DICT_GET_MANY, dict_serve_get_many);
+    service_register(SERVICE_DICT_SET_MANY, dict_serve_set_many);
     service_register(SERVICE_DICT_SIZE, serve_size);
     service_register(SERVICE_DICT_NEXT, serve_next);
     service_register(SERVICE_DICT_DESTROY, serve_destroy);

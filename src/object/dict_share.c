@@ -8,11 +8,11 @@
 #include "object/dict_share.h"
 
 #include "base/error.h"
+#include "core/futex.h"
 #include "core/recover.h"
-#include "core/tx.h"
+#include "object/dict_held.h"
 
 #define ENTRIES_PER_BUCKET 4 /* what a bucket holds on average, see docs/decisions/dict-layout.md */
-#define END_BATCH 12u        /* entries freed by one transaction; leaves room in SLOT_BLOCKS */
 
 int dict_gone(const struct share *share)
 {
@@ -70,7 +70,8 @@ static int zeroed_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset)
     return result;
 }
 
-/* The node's first dict brings the locks. The table's lock is held, so there is one such. */
+/* The node's first dict brings the locks and the bells. The table's lock is held, so there is one
+ * such. */
 static int locks_ensure(struct actor *actor)
 {
     _Atomic uint64_t *root = &actor->arena.header->roots[ROOT_DICT_LOCKS];
@@ -79,7 +80,7 @@ static int locks_ensure(struct actor *actor)
 
     if (atomic_load_explicit(root, memory_order_acquire) != 0)
         return TROUPE_OK;
-    result = zeroed_alloc(actor, DICT_STRIPES * DICT_NEIGHBOURS * sizeof(struct lock), &offset);
+    result = zeroed_alloc(actor, DICT_LOCKS * (sizeof(struct lock) + sizeof(struct bell)), &offset);
     if (result == TROUPE_OK)
         tx_write(actor, root, offset);
     return result;
@@ -167,44 +168,15 @@ int dict_share_create(struct actor *actor, uint64_t foreign, uint64_t expected, 
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
-static uint64_t cell_at(const struct arena *arena, const struct bucket *bucket, uint32_t at)
-{
-    const _Atomic uint64_t *cells = bucket->cells;
-
-    if (at >= DICT_INLINE) {
-        cells = arena_at(arena, more_cells(atomic_load(&bucket->more)));
-        at -= DICT_INLINE;
-    }
-    return atomic_load_explicit(&cells[at], memory_order_acquire);
-}
-
-/* Frees the last entries of a bucket; returns how many are left. */
-static uint32_t bucket_shorten(struct actor *actor, struct bucket *bucket)
-{
-    uint64_t more = atomic_load_explicit(&bucket->more, memory_order_acquire);
-    uint64_t cells = more_cells(more);
-    uint32_t count = more_count(more), left = count > END_BATCH ? count - END_BATCH : 0;
-
-    for (uint32_t at = left; at < count; at++)
-        tx_retire(actor, cell_entry(cell_at(&actor->arena, bucket, at)));
-    if (left <= DICT_INLINE && cells != 0) {
-        tx_retire(actor, cells);
-        cells = 0;
-    }
-    tx_write(actor, &bucket->more, more_make(left, cells));
-    tx_commit(actor);
-    return left;
-}
-
 static void bucket_empty(const struct share *share, uint64_t index)
 {
-    struct bucket *bucket = dict_bucket(share, index);
     struct lock *lock = dict_lock_of(share, index);
+    struct held held;
 
     lock_take(share->actor, lock);
-    if (atomic_load_explicit(&bucket->more, memory_order_acquire) != 0)
-        while (bucket_shorten(share->actor, bucket) > 0)
-            ;
+    for (held_view(share, index, lock, &held); held.entries > 0;
+         held_view(share, index, lock, &held))
+        held_shorten(&held);
     lock_give(share->actor, lock);
 }
 
@@ -224,6 +196,18 @@ static void chunk_end(const struct share *share, uint64_t buckets)
     tx_commit(actor);
 }
 
+/* Whoever waits for a key learns that there will be none. The stripes' locks were all taken since
+ * the state is ENDING, so nobody comes to wait any more. */
+static void waiters_wake(const struct share *share)
+{
+    struct actor *actor = share->actor;
+    const _Atomic uint64_t *counts = arena_at(&actor->arena, atomic_load(&share->dict->counts));
+
+    for (uint32_t stripe = 0; stripe < DICT_STRIPES; stripe++)
+        if ((atomic_load(&counts[stripe]) & COUNT_AWAITED) != 0)
+            bell_ring(&actor->arena, dict_bell_of(share, dict_lock_of(share, stripe)), FUTEX_ALL);
+}
+
 /* The caller holds the record's lock, and the state is ENDING. */
 static void share_end(const struct share *share)
 {
@@ -233,6 +217,7 @@ static void share_end(const struct share *share)
     for (; buckets > 0; buckets = (buckets - 1) / DICT_CHUNK * DICT_CHUNK)
         chunk_end(share, buckets);
     if (atomic_load(&dict->counts) != 0) {
+        waiters_wake(share);
         tx_retire(share->actor, atomic_load(&dict->counts));
         tx_write(share->actor, &dict->counts, 0);
         tx_commit(share->actor);

@@ -2,7 +2,7 @@
  *
  *   record ── body: struct dict ── pages ── chunks of 16 buckets ── entries
  *
- *   bucket (one cache line)                     entry (immutable once a cell leads to it)
+ *   bucket (one cache line)                     entry (does not change, but for numbers)
  *     version   odd while it changes              hash
  *     more      count (16) | cells block (48)     key size - 1 (16) | order (8) | value size (40)
  *     cells[6]  tag (16) | entry (48), then       key, padded with zeros to a word
@@ -41,6 +41,7 @@
 #define DICT_COUNT_MAX 0xffffu
 #define DICT_STRIPES 256u
 #define DICT_NEIGHBOURS 8u /* locks of a cache line, each for another record */
+#define DICT_LOCKS (DICT_STRIPES * DICT_NEIGHBOURS)
 #define DICT_ENDING ((uint64_t)1 << 63)
 
 #define DICT_OFFSET_BITS 48
@@ -60,7 +61,7 @@ _Static_assert(sizeof(struct bucket) == ARENA_LINE, "a bucket is one cache line"
 /* A record's body. All zero, or DICT_ENDING set, when the dict is gone or going. */
 struct dict {
     _Atomic uint64_t state;
-    _Atomic uint64_t counts; /* offset of entries by stripe; only their sum means something */
+    _Atomic uint64_t counts; /* offset of a word for each stripe, see count_entries */
     _Atomic uint64_t pages[DICT_PAGES];
 };
 _Static_assert(sizeof(struct dict) <= RECORD_ROOM, "the body fits its record");
@@ -121,13 +122,32 @@ int dict_share_delete(const struct share *share, const struct dict_key *key,
 int dict_share_get(const struct share *share, const struct dict_key *key,
                    struct dict_buffer *value);
 
-/* The same; makes the buffer larger, as often as the value outgrows it and it may. */
+/* The same, and removes the key; unless the value is too long. */
+int dict_share_pop(const struct share *share, const struct dict_key *key,
+                   struct dict_buffer *value);
+
+/* Gets; makes the buffer larger, as often as the value outgrows it and it may. */
 int dict_share_fetch(const struct share *share, const struct dict_key *key,
                      struct dict_buffer *value);
 
 /* Fetches the key's value or, without the key, puts, on the condition DICT_IF_ABSENT. */
 int dict_share_default(const struct share *share, const struct dict_put *put,
                        struct dict_buffer *found, bool *stored);
+
+/* Adds to the key's number of 8 bytes, which is 0 where it is not there. TROUPE_BAD_ARGUMENT for a
+ * value of another size. */
+int dict_share_add(const struct share *share, const struct dict_key *key, int64_t amount,
+                   int64_t *sum);
+
+/* Waits until the key is there, or until the deadline of base/clock.h: TROUPE_TIMEOUT. */
+int dict_share_wait(const struct share *share, const struct dict_key *key, uint64_t deadline);
+
+/* Looks once: TROUPE_TIMEOUT, and a bell that rings when it is worth another look. */
+int dict_share_wait_try(const struct share *share, const struct dict_key *key, struct bell **bell);
+
+/* Removes the entries of some buckets, from *bucket on, which becomes where to go on; 0: that was
+ * all. */
+int dict_share_clear(const struct share *share, uint64_t *bucket);
 
 /* The first entry at or after the position, which moves behind it on TROUPE_OK. */
 int dict_share_next(const struct share *share, struct dict_position *position,
@@ -213,7 +233,27 @@ static inline struct lock *dict_lock_of(const struct share *share, uint64_t inde
            (index % DICT_STRIPES * DICT_NEIGHBOURS + neighbour);
 }
 
-/* ---- words of a bucket and of an entry -------------------------------------------------- */
+/* Where those sleep who wait for a key of the stripe. They belong to the node, like the locks. */
+static inline struct bell *dict_bell_of(const struct share *share, const struct lock *lock)
+{
+    const struct arena *arena = &share->actor->arena;
+    const struct lock *locks = arena_at(
+        arena, atomic_load_explicit(&arena->header->roots[ROOT_DICT_LOCKS], memory_order_acquire));
+
+    return (struct bell *)(locks + DICT_LOCKS) + (lock - locks);
+}
+
+/* ---- words of a stripe, a bucket and an entry ---------------------------------------- */
+
+/* A stripe's word: twice its entries, of which only the sum over all stripes means something, and
+ * whether somebody waits for a key (dict_wait.c). */
+#define COUNT_AWAITED 1u
+#define COUNT_ENTRY 2u
+
+static inline int64_t count_entries(uint64_t word)
+{
+    return (int64_t)word >> 1;
+}
 
 static inline uint32_t more_count(uint64_t more)
 {

@@ -6,6 +6,7 @@
 #include "object/dict_held.h"
 
 #include "base/error.h"
+#include "core/futex.h"
 
 #define CELLS_AHEAD 8u /* room that a new block of cells has beyond what is needed now */
 
@@ -74,6 +75,7 @@ static void entry_replace(struct held *held, uint32_t at, uint64_t offset, uint6
     tx_write(held->share->actor, held_cell(held, at), cell_make(hash, offset));
     tx_retire(held->share->actor, old);
     change_end(held);
+    held_give(held);
 }
 
 /* Bytes of the block of cells that one more entry needs; 0 when there is room as it is. */
@@ -104,17 +106,21 @@ static void cells_move(struct held *held, uint64_t block)
     held->more = more_make(held->entries, block);
 }
 
-static void entry_insert(struct held *held, uint64_t offset, uint64_t hash, uint64_t block)
+/* True when somebody waits for a key like this one. */
+static bool entry_insert(struct held *held, uint64_t offset, uint64_t hash, uint64_t block)
 {
     struct actor *actor = held->share->actor;
+    bool awaited;
 
     change_begin(held);
     if (block != 0)
         cells_move(held, block);
     tx_write(actor, held_cell(held, held->entries), cell_make(hash, offset));
     tx_write(actor, &held->bucket->more, more_make(held->entries + 1, more_cells(held->more)));
-    count_add(held, 1);
+    awaited = count_one_more(held);
     change_end(held);
+    held_give(held);
+    return awaited;
 }
 
 /* What keeps a new key out of a bucket for good. */
@@ -137,6 +143,7 @@ struct linking {
     uint64_t spare;       /* a block of cells made ahead; 0: none */
     uint64_t spare_bytes; /* what the last look asked for */
     bool crowded;         /* the bucket has outgrown its own cells by this entry */
+    bool awaited;         /* its coming is to be announced */
 };
 
 static void spare_drop(struct actor *actor, struct linking *linking)
@@ -167,7 +174,7 @@ static int link_new(struct held *held, const struct dict_key *key, struct linkin
         spare_drop(held->share->actor, linking);
     linking->crowded = held->entries >= DICT_INLINE;
     entry_order(held, linking->offset, order);
-    entry_insert(held, linking->offset, key->hash, linking->spare);
+    linking->awaited = entry_insert(held, linking->offset, key->hash, linking->spare);
     return TROUPE_OK;
 }
 
@@ -222,7 +229,9 @@ int dict_share_put(const struct share *share, const struct dict_put *put)
     }
     if (result != TROUPE_OK)
         tx_abort(share->actor);
-    else if (linking.crowded)
+    if (linking.awaited)
+        bell_redeem(share->actor, FUTEX_ALL);
+    if (linking.crowded)
         dict_grow(share);
     return result;
 }

@@ -74,8 +74,72 @@ TROUPE_API int troupe_dict_compare_and_set(troupe_dict dict, troupe_bytes key,
 TROUPE_API int troupe_dict_get(troupe_dict dict, troupe_bytes key, void *value, size_t capacity,
                                size_t *size);
 
+/* The same in memory of its own.
+ *
+ * value       from malloc, also for an empty value: the caller frees it with free()
+ * size        may be NULL
+ * Returns     TROUPE_OK; TROUPE_NOT_FOUND; TROUPE_NO_MEMORY */
+TROUPE_API int troupe_dict_get_alloc(troupe_dict dict, troupe_bytes key, void **value,
+                                     size_t *size);
+
+/* Tells whether key is there: 1 or 0. */
+TROUPE_API int troupe_dict_contains(troupe_dict dict, troupe_bytes key, int *present);
+
+/* Waits until key is there, without using the CPU. Another may have removed it by the time of the
+ * caller's next call.
+ *
+ * timeout_ms  TROUPE_NO_WAIT, TROUPE_FOREVER, or milliseconds
+ * Returns     TROUPE_OK
+ *             TROUPE_TIMEOUT     it did not appear in time
+ *             TROUPE_BAD_HANDLE  the dict was destroyed, also meanwhile */
+TROUPE_API int troupe_dict_wait(troupe_dict dict, troupe_bytes key, long timeout_ms);
+
+/* Copies the value of key and removes it, at one moment: of several who pop a key one gets it.
+ *
+ * Returns     as troupe_dict_get; what does not fit stays in the dict */
+TROUPE_API int troupe_dict_pop(troupe_dict dict, troupe_bytes key, void *value, size_t capacity,
+                               size_t *size);
+
+/* Adds to the number under key, at one moment: no addition is lost, whoever adds at the same time.
+ * Where the key is not there, the number was 0. A number is a value of 8 bytes, an int64_t, which
+ * troupe_dict_get and _set read and write; beyond its range it wraps around.
+ *
+ * sum         the number after this addition; may be NULL
+ * Returns     TROUPE_OK
+ *             TROUPE_BAD_ARGUMENT  the value has not 8 bytes, so it is no number
+ *             TROUPE_FULL          no room for a new key */
+TROUPE_API int troupe_dict_add(troupe_dict dict, troupe_bytes key, int64_t amount, int64_t *sum);
+
 /* Removes key. Returns TROUPE_NOT_FOUND when it was not there. */
 TROUPE_API int troupe_dict_delete(troupe_dict dict, troupe_bytes key);
+
+/* Stores many values, each as troupe_dict_set does; keys of another node travel together. Of equal
+ * keys the last one wins.
+ *
+ * keys        [count]
+ * values      [count]
+ * Returns     TROUPE_OK            all are stored
+ *             TROUPE_BAD_ARGUMENT  a key or a value cannot be; nothing was stored
+ *             others, as troupe_dict_set: then some are stored and some are not */
+TROUPE_API int troupe_dict_set_many(troupe_dict dict, const troupe_bytes *keys,
+                                    const troupe_bytes *values, size_t count);
+
+/* Where one of many values goes. */
+typedef struct troupe_dict_value {
+    void *data; /* [capacity] */
+    size_t capacity;
+    size_t size; /* set: the value's bytes, also when it did not fit */
+    int result;  /* set: TROUPE_OK, TROUPE_NOT_FOUND or TROUPE_TOO_LONG */
+} troupe_dict_value;
+
+/* Copies the values of many keys; those of another node travel together. Each value is one that its
+ * key had during the call, not all at one moment.
+ *
+ * keys        [count]
+ * values      [count] data and capacity are the caller's to set
+ * Returns     TROUPE_OK: each value has its own result; otherwise none of them means anything */
+TROUPE_API int troupe_dict_get_many(troupe_dict dict, const troupe_bytes *keys, size_t count,
+                                    troupe_dict_value *values);
 
 /* The number of entries, true at some moment on each node. */
 TROUPE_API int troupe_dict_size(troupe_dict dict, uint64_t *entries);
@@ -92,6 +156,10 @@ TROUPE_API int troupe_dict_size(troupe_dict dict, uint64_t *entries);
 TROUPE_API int troupe_dict_next(troupe_dict dict, troupe_cursor *cursor, void *key,
                                 size_t key_capacity, size_t *key_size, void *value,
                                 size_t value_capacity, size_t *value_size);
+
+/* Removes all entries: those that are there throughout the call are gone afterwards. One that is
+ * set meanwhile may stay. The room for buckets is kept. */
+TROUPE_API int troupe_dict_clear(troupe_dict dict);
 
 /* Ends the dict and frees its entries. */
 TROUPE_API int troupe_dict_destroy(troupe_dict dict);
