@@ -21,6 +21,8 @@ enum bench_program {
     BENCH_NONE,
     BENCH_RUN,       /* the Troupe program under `troupe run` */
     BENCH_SELF,      /* the Troupe program, starting itself */
+    BENCH_NODES,     /* the same on two simulated nodes */
+    BENCH_MPI_LINK,  /* the raw-MPI program over the link that these have between them */
     BENCH_MPI,       /* the raw-MPI program under mpirun */
     BENCH_PYTHON,    /* the Python script */
     BENCH_CUDA,      /* the program that calls CUDA's driver and nothing else */

@@ -18,6 +18,16 @@ enum { LIMIT_S = 300, STATUS_ABSENT = 77, ARGUMENTS = 16, NUMBER_SIZE = 24 };
 /* What is run to see what running costs. */
 static const char plain[] = "true";
 
+#define NODES "2" /* of BENCH_NODES */
+
+/* The link between simulated nodes, for raw MPI as the library sets it for itself
+ * (src/fabric/settings.c). */
+static const char *const link_settings[][2] = {
+    { "OMPI_MCA_pml", "ob1" },
+    { "OMPI_MCA_btl", "self,tcp" },
+    { "OMPI_MCA_btl_tcp_if_include", "lo" },
+};
+
 /* A command line under way; the numbers are what it points to. */
 struct line {
     const char *arguments[ARGUMENTS];
@@ -93,17 +103,19 @@ static void line_build(const struct bench_places *places, const struct bench *be
     snprintf(line->bytes, sizeof line->bytes, "%zu", bench->bytes);
     switch (side->program) {
     case BENCH_RUN:
+    case BENCH_NODES:
     case BENCH_RUN_PLAIN:
         word_add(line, places->troupe.data);
         word_add(line, "run");
         word_add(line, "-n");
         word_add(line, line->ranks);
-        word_add(line, side->program == BENCH_RUN ? places->world.data : plain);
+        word_add(line, side->program == BENCH_RUN_PLAIN ? plain : places->world.data);
         break;
     case BENCH_MPI:
+    case BENCH_MPI_LINK:
     case BENCH_MPI_PLAIN:
         mpirun_add(line, bench->ranks);
-        word_add(line, side->program == BENCH_MPI ? places->mpi.data : plain);
+        word_add(line, side->program == BENCH_MPI_PLAIN ? plain : places->mpi.data);
         break;
     case BENCH_PYTHON:
         word_add(line, "python3");
@@ -174,6 +186,27 @@ static bool number_take(const struct child *child, double *value)
     return end != text && strcmp(end, "\n") == 0;
 }
 
+/* What a side needs in its environment: set for its run, and taken back after it. What the user set
+ * there stands. */
+static void environment_change(const struct bench_side *side, const char *ranks, bool before)
+{
+    static bool is_ours[sizeof link_settings / sizeof *link_settings];
+
+    for (size_t i = 0; side->program == BENCH_MPI_LINK && i < sizeof is_ours / sizeof *is_ours; i++)
+        if (before && (is_ours[i] = getenv(link_settings[i][0]) == NULL))
+            setenv(link_settings[i][0], link_settings[i][1], 1);
+        else if (!before && is_ours[i])
+            unsetenv(link_settings[i][0]);
+    if (side->program == BENCH_SELF && before)
+        setenv("TROUPE_WORKERS", ranks, 1);
+    if (side->program == BENCH_NODES && before)
+        setenv("TROUPE_SIMULATED_NODES", NODES, 1);
+    if (!before) {
+        unsetenv("TROUPE_WORKERS");
+        unsetenv("TROUPE_SIMULATED_NODES");
+    }
+}
+
 enum bench_outcome bench_sample(const struct bench_places *places, const struct bench *bench,
                                 const struct bench_side *side, bool is_short, double *value,
                                 struct text *reason)
@@ -187,10 +220,9 @@ enum bench_outcome bench_sample(const struct bench_places *places, const struct 
     line_build(places, bench, side, is_short, &line);
     program = strrchr(line.arguments[0], '/');
     program = program != NULL ? program + 1 : line.arguments[0];
-    if (side->program == BENCH_SELF)
-        setenv("TROUPE_WORKERS", line.ranks, 1);
+    environment_change(side, line.ranks, true);
     failed = child_run(line.arguments, LIMIT_S, &child);
-    unsetenv("TROUPE_WORKERS");
+    environment_change(side, line.ranks, false);
     if (failed == ETIME)
         text_append(reason, "%s took more than %d s and was ended", program, LIMIT_S);
     else if (failed != 0)

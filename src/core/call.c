@@ -131,9 +131,13 @@ static void mailbox_empty(struct actor *actor, struct slot *slot, uint64_t seque
 void call_end(struct actor *actor)
 {
     struct slot *slot = actor->slot;
+    uint64_t sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
 
     lock_take(actor, &slot->call_lock);
-    mailbox_empty(actor, slot, atomic_load(&slot->call_state) >> PHASE_BITS);
+    if (atomic_load(&slot->call_request) == 0 && atomic_load(&slot->call_reply) == 0)
+        atomic_store(&slot->call_state, state_make(sequence, CALL_IDLE)); /* alone, so whole */
+    else
+        mailbox_empty(actor, slot, sequence);
     lock_give(actor, &slot->call_lock);
 }
 

@@ -76,7 +76,8 @@ static void answer_send(struct desk *desk, const struct mail *question, int resu
         mail_free(mail);
 }
 
-/* Returns SERVICE_PARK, or anything else when the request was answered. */
+/* Returns SERVICE_PARK, or anything else when the request was answered. Sentences of failures that
+ * another node's request meets here are not this thread's. */
 static int apply(struct desk *desk, const struct mail *mail, bool last, struct bell **bell)
 {
     struct request request = { .op = (enum service_op)mail->op,
@@ -84,8 +85,10 @@ static int apply(struct desk *desk, const struct mail *mail, bool last, struct b
                                .data = mail->data,
                                .size = mail->size };
     struct answer answer = { .data = NULL };
+    struct error_kept kept;
     int result;
 
+    error_keep(&kept);
     memcpy(request.words, mail->words, sizeof request.words);
     if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
         result = fail(TROUPE_MISMATCH,
@@ -96,6 +99,7 @@ static int apply(struct desk *desk, const struct mail *mail, bool last, struct b
         result = handlers[mail->op](desk->actor, &request, last, &answer, bell);
     if (result != SERVICE_PARK)
         answer_send(desk, mail, result, &answer);
+    error_restore(&kept);
     free(answer.data);
     return result;
 }

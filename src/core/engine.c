@@ -14,14 +14,17 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HOT_NS 200000u       /* after the last traffic */
 #define STAND_BACK_NS 50000u /* after somebody else drove: a caller that comes back soon */
 #define LATE_NS 100000u      /* between two looks: another ran on this core meanwhile */
-#define REST_NS 20000u
-#define YIELD_PART 8 /* of the looks in vain let another thread run; a yield costs half a look */
+#define REST_NS 40000u
+#define CROWDED_LEAST_NS 10000000u
+#define CROWDED_MOST_NS 1000000000u
+#define YIELD_PART 16 /* of the looks in vain let another thread run; a yield costs half a look */
 #define NAP_LEAST_NS 50000u
 #define NAP_MOST_NS 1000000u
 #define NAP_PART 4 /* of the time since the wait began */
@@ -45,6 +48,7 @@ static struct engine {
     _Atomic uint32_t drivers; /* threads that take it again and again, the service's not counted */
     _Atomic uint64_t driven;  /* when one of them last stopped */
     _Atomic uint64_t traffic; /* when anything last moved */
+    _Atomic uint64_t crowded_until, crowded_ns; /* see crowd */
     /* Of whoever has the turn. */
     struct post *post;
     struct waiter *waiters;
@@ -77,19 +81,49 @@ void engine_pause(uint64_t nanoseconds)
     nanosleep(&(struct timespec){ 0, (long)nanoseconds }, NULL);
 }
 
+/* Whether another thread was given our core since this thread last asked. */
+static bool lost_the_core(void)
+{
+    static _Thread_local long seen;
+    struct rusage usage;
+    bool lost;
+
+    getrusage(RUSAGE_THREAD, &usage);
+    lost = usage.ru_nivcsw != seen;
+    seen = usage.ru_nivcsw;
+    return lost;
+}
+
+/* From now on rests are sleeps. The longer, the more often that was so lately. */
+static void crowd(uint64_t now)
+{
+    uint64_t until = atomic_load_explicit(&engine.crowded_until, memory_order_relaxed);
+    uint64_t lasted = atomic_load_explicit(&engine.crowded_ns, memory_order_relaxed);
+
+    if (now - until > lasted || lasted == 0)
+        lasted = CROWDED_LEAST_NS;
+    else if (lasted < CROWDED_MOST_NS)
+        lasted *= 2;
+    atomic_store_explicit(&engine.crowded_ns, lasted, memory_order_relaxed);
+    atomic_store_explicit(&engine.crowded_until, now + lasted, memory_order_relaxed);
+}
+
 void engine_rest(struct rest *rest)
 {
     uint64_t now;
 
+    if (rest->looked < atomic_load_explicit(&engine.crowded_until, memory_order_relaxed)) {
+        engine_pause(REST_NS);
+        rest->looked = clock_now();
+        return;
+    }
     if (++rest->looks % YIELD_PART == 0)
         sched_yield();
     else
         futex_spin_pause();
     now = clock_now();
-    if (now - rest->looked > LATE_NS) {
-        engine_pause(REST_NS);
-        now = clock_now();
-    }
+    if (now - rest->looked > LATE_NS && lost_the_core())
+        crowd(now);
     rest->looked = now;
 }
 
@@ -282,21 +316,14 @@ static bool node_serve(void)
     return moved;
 }
 
-/* Sentences of failures that other nodes' requests meet here are not this thread's. */
+/* One message at most: whoever waits for that one need not look for another. */
 static bool move(void)
 {
     bool moved = engine.leads && node_serve();
-    struct error_kept kept;
-    struct mail *mail;
+    struct mail *mail = post_move(engine.post, &moved);
 
-    mail = post_move(engine.post, &moved);
-    if (mail != NULL) {
-        error_keep(&kept);
-        do
-            mail_take(mail);
-        while ((mail = post_move(engine.post, &moved)) != NULL);
-        error_restore(&kept);
-    }
+    if (mail != NULL)
+        mail_take(mail);
     if (moved || post_is_moving_bulk(engine.post))
         atomic_store_explicit(&engine.traffic, clock_now(), memory_order_relaxed);
     return moved;
@@ -352,8 +379,10 @@ static bool drive_until(bool (*changed)(const void *context), const void *contex
     drive_begin();
     while (!(seen = changed(context)) &&
            (rest.looked - began < HOT_NS || engine_is_hot(rest.looked))) {
-        engine_step();
-        engine_rest(&rest);
+        if (engine_step())
+            rest.looked = clock_now();
+        else
+            engine_rest(&rest);
     }
     drive_end();
     return seen;
@@ -388,14 +417,14 @@ static void answer_await(struct waiter *waiter)
     uint64_t began = rest.looked;
 
     drive_begin();
-    while (move(), waiter->state == WAITS) {
-        uint64_t quiet_since = engine_traffic();
+    for (bool moved = move(); waiter->state == WAITS; moved = move()) {
+        uint64_t quiet_since = engine_traffic() > began ? engine_traffic() : began;
 
         pthread_mutex_unlock(&engine.turn);
         turn_pass();
-        if (quiet_since < began)
-            quiet_since = began;
-        if (rest.looked < quiet_since + HOT_NS)
+        if (moved)
+            rest.looked = clock_now();
+        else if (rest.looked < quiet_since + HOT_NS)
             engine_rest(&rest);
         else if (!engine.leads) {
             caller_nap(rest.looked - quiet_since);

@@ -55,9 +55,10 @@ void engine_nap(uint64_t nanoseconds);
 /* Sleeps for less than a second, whatever happens: what MPI brings rings no bell. */
 void engine_pause(uint64_t nanoseconds);
 
-/* Lets others run between two looks in vain. A thread that lost its core since the last one sleeps
- * for a moment: the kernel runs it soon after that, but a spinner only when others have used up
- * their time. */
+/* Lets others run between two looks in vain. Where others want this core, a thread that spins gets
+ * it for half of the time, and waits for milliseconds in the other half; one that sleeps between
+ * its looks uses little, and so is run as soon as it wakes. So after the first loss of the core the
+ * rests are sleeps for a while. */
 struct rest {
     uint64_t looked; /* when the last look was: clock_now() at first */
     uint32_t looks;

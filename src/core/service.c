@@ -15,8 +15,8 @@
 #include <sys/prctl.h>
 
 #define NAP_LEAST_NS 50000u
-#define NAP_MOST_NS 1000000u
-#define NAP_PART 4                /* of the time since the last traffic */
+#define NAP_MOST_NS 2000000u /* a nap and a look cost up to 30 us: 2 per cent of a core at most */
+#define NAP_PART 64          /* of the time since the last traffic */
 #define STAND_BACK_NAP_NS 1000000 /* while another thread drives: each is felt by that one */
 #define TIMER_SLACK_NS 1000ul     /* the usual 50 us would double the short naps */
 

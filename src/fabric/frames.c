@@ -34,6 +34,7 @@ struct receives {
     MPI_Request requests[RECEIVES_POSTED];
     unsigned char buffers[RECEIVES_POSTED][FABRIC_FRAME_MAX];
     int head;    /* the oldest posted */
+    int taken;   /* what is to be posted again before the next look, or -1 */
     int posted;  /* how many are, from index 0; 0 or RECEIVES_POSTED unless broken */
     bool broken; /* MPI refused to post one: the order of what would come is lost */
 };
@@ -44,7 +45,7 @@ struct peer {
 };
 
 static struct sends sends;
-static struct receives receives;
+static struct receives receives = { .taken = -1 };
 static struct peer *peers; /* [place.size] */
 
 int frames_init(void)
@@ -190,13 +191,17 @@ static int receive_post(int index)
     return result;
 }
 
+/* A frame's buffer is posted again only here: posting would hold up whoever waits for the frame. */
 static void receives_post(void)
 {
+    if (receives.taken >= 0 && !receives.broken)
+        receive_post(receives.taken);
+    receives.taken = -1;
     while (receives.posted < RECEIVES_POSTED && !receives.broken)
         receive_post(receives.posted++);
 }
 
-/* Copies the frame at the ring's head out and posts its buffer again, now the youngest. */
+/* Copies the frame at the ring's head out; its buffer will be the youngest. */
 static int receive_take(int code, const MPI_Status *status, int *rank, void *frame, size_t *bytes)
 {
     int index = receives.head, count = 0;
@@ -212,8 +217,7 @@ static int receive_take(int code, const MPI_Status *status, int *rank, void *fra
         *bytes = (size_t)count;
         *rank = status->MPI_SOURCE;
     }
-    if (!receives.broken)
-        receive_post(index); /* a failure is told by the next call; this frame has arrived */
+    receives.taken = index;
     return result;
 }
 
@@ -261,6 +265,7 @@ void frames_fini(void)
             MPI_Cancel(&receives.requests[i]) == MPI_SUCCESS)
             MPI_Wait(&receives.requests[i], MPI_STATUS_IGNORE);
     receives.posted = receives.head = 0;
+    receives.taken = -1;
     while (sends.active > 0)
         send_abandon(sends.active - 1);
     sends_free();

@@ -1,14 +1,13 @@
 #include "wire/frame.h"
 
+#include <endian.h>
 #include <string.h>
 
 static void put(struct frame_writer *writer, uint64_t value, size_t bytes)
 {
-    unsigned char little[sizeof value];
+    uint64_t little = htole64(value);
 
-    for (size_t i = 0; i < bytes; i++)
-        little[i] = (unsigned char)(value >> (8 * i));
-    frame_put_bytes(writer, little, bytes);
+    frame_put_bytes(writer, &little, bytes);
 }
 
 void frame_put_u8(struct frame_writer *writer, uint8_t value)
@@ -39,12 +38,12 @@ void frame_put_bytes(struct frame_writer *writer, const void *bytes, size_t size
 
 static uint64_t get(struct frame_reader *reader, size_t bytes)
 {
-    const unsigned char *little = frame_get_bytes(reader, bytes);
-    uint64_t value = 0;
+    const void *from = frame_get_bytes(reader, bytes);
+    uint64_t little = 0;
 
-    for (size_t i = 0; little != NULL && i < bytes; i++)
-        value |= (uint64_t)little[i] << (8 * i);
-    return value;
+    if (from != NULL)
+        memcpy(&little, from, bytes);
+    return le64toh(little);
 }
 
 uint8_t frame_get_u8(struct frame_reader *reader)

@@ -68,9 +68,9 @@ refused()
 }
 
 @test "people get one line for each bench below a heading" {
-    troupe bench dict.get --short >"$here/out" 2>"$here/err"
+    troupe bench dict.miss --short >"$here/out" 2>"$here/err"
     [ "$(wc -l <"$here/out")" -eq 2 ]
-    grep -q '^dict.get.node  *us  *[0-9]' "$here/out"
+    grep -q '^dict.miss.node  *us  *[0-9]' "$here/out"
     [ ! -s "$here/err" ]
 }
 
