@@ -94,7 +94,7 @@ static int roll_call(const struct request *request)
         free(rows);
         return failed(troupe_last_error());
     }
-    probe_outliers(rows, count);
+    probe_judge(rows, count);
     if (!request->as_json)
         probe_table_print(rows, count);
     if (request->as_json && !probe_json_print(rows, count))

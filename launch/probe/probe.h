@@ -41,6 +41,7 @@ struct probe_figure {
 struct probe_row {
     int rank;
     bool is_present, is_measured, is_outlier;
+    int sharers; /* ranks that measured on the same GPU or cores, itself included; 0: not known */
     struct probe_presence presence;
     struct probe_figure figure;
     char error[PROBE_ERROR_SIZE]; /* why it failed; "" when it did not */
@@ -56,8 +57,9 @@ int probe_rank(const void *argument, size_t bytes);
  *             TROUPE_…      the roll itself could not be called */
 int probe_roll(double seconds, struct probe_row *rows);
 
-/* Marks the rows that lie 20 % or more below the median of their kind of device. */
-void probe_outliers(struct probe_row *rows, int count);
+/* Counts who shares what, and marks the rows that lie 20 % or more below the median of their kind:
+ * the same model, as many sharers; on the CPU also as many cores, and ranks on their NUMA nodes. */
+void probe_judge(struct probe_row *rows, int count);
 
 /* Prints the roll; a line at its end counts and judges. */
 void probe_table_print(const struct probe_row *rows, int count);

@@ -53,6 +53,8 @@ static void row_print(const struct probe_row *row)
         printf("%s %s %s%s", presence->gpu, presence->pci, presence->uuid, health);
     else
         printf("%s", row->is_measured ? "CPU" : "-");
+    if (row->sharers > 1)
+        printf(", shared by %d", row->sharers);
     if (row->is_outlier)
         printf("  < slow");
     if (row->error[0] != '\0')
@@ -109,12 +111,13 @@ static json_t *row_json(const struct probe_row *row)
 {
     const struct probe_presence *presence = &row->presence;
 
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "rank",
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "rank",
                      row->rank, "host", text_json(presence->host), "node",
                      number_json(row->is_present, (uint64_t)presence->node), "pid",
                      number_json(row->is_present, (uint64_t)presence->pid), "cores",
                      text_json(presence->cores), "numa", text_json(presence->numa), "device",
-                     text_json(device_name(row)), "gpu", gpu_json(row), "gb_each_s",
+                     text_json(device_name(row)), "gpu", gpu_json(row), "sharers",
+                     number_json(row->sharers > 0, (uint64_t)row->sharers), "gb_each_s",
                      row->is_measured ? json_real(row->figure.bytes_each_s / giga) : json_null(),
                      "verified", row->is_measured && row->figure.wrong == 0, "slow",
                      row->is_outlier, "error", text_json(row->error));

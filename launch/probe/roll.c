@@ -1,4 +1,4 @@
-/* The parent's side: starts the ranks, joins what they told, finds who lags behind. */
+/* The parent's side: starts the ranks, joins what they told. */
 #include "probe.h"
 
 #include <stdio.h>
@@ -96,59 +96,4 @@ int probe_roll(double seconds, struct probe_row *rows)
         result = rows_fill(&task, processes, rows);
     free(processes);
     return result;
-}
-
-/* ---- judging -------------------------------------------------------------------------------- */
-
-/* Rows may be compared when they were measured on the same kind of device. */
-static bool is_alike(const struct probe_row *one, const struct probe_row *other)
-{
-    return one->is_measured && other->is_measured &&
-           one->presence.on_gpu == other->presence.on_gpu &&
-           strcmp(one->presence.gpu, other->presence.gpu) == 0;
-}
-
-static int order(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
-/* Of the rows that are like one; figures is room for all. */
-static double median_like(const struct probe_row *row, const struct probe_row *rows, int count,
-                          double *figures)
-{
-    size_t found = 0;
-
-    for (int i = 0; i < count; i++)
-        if (is_alike(row, &rows[i]))
-            figures[found++] = rows[i].figure.bytes_each_s;
-    qsort(figures, found, sizeof *figures, order);
-    return (figures[(found - 1) / 2] + figures[found / 2]) / 2;
-}
-
-void probe_outliers(struct probe_row *rows, int count)
-{
-    const double least_part = 0.8;
-    double *figures = malloc((size_t)count * sizeof *figures);
-
-    for (int i = 0; figures != NULL && i < count; i++)
-        rows[i].is_outlier =
-            rows[i].is_measured &&
-            rows[i].figure.bytes_each_s <= least_part * median_like(&rows[i], rows, count, figures);
-    free(figures);
-}
-
-static bool row_is_ok(const struct probe_row *row)
-{
-    return row->is_present && row->is_measured && row->error[0] == '\0';
-}
-
-bool probe_is_ok(const struct probe_row *rows, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (!row_is_ok(&rows[i]))
-            return false;
-    return true;
 }

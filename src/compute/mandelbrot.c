@@ -3,6 +3,7 @@
 #include "kernels/mandelbrot.h"
 
 #include "base/error.h"
+#include "device/device.h"
 
 static struct mandelbrot_tile tile_of(const troupe_mandelbrot_tile *tile)
 {
@@ -36,14 +37,19 @@ static int device_run(troupe_kernels *kernels, struct mandelbrot_tile tile, uint
 int troupe_kernels_mandelbrot(troupe_kernels *kernels, const troupe_mandelbrot_tile *tile,
                               uint32_t *counts)
 {
+    int result = TROUPE_OK;
+
     if (tile->width == 0 || tile->height == 0)
         return TROUPE_OK;
     if (counts == NULL)
         return fail(TROUPE_BAD_ARGUMENT,
                     "mandelbrot: counts is NULL; give room for %u x %u numbers", tile->width,
                     tile->height);
+    device_range_begin("mandelbrot");
     if (kernels->where == TROUPE_KERNELS_GPU)
-        return device_run(kernels, tile_of(tile), counts);
-    mandelbrot_reference(tile_of(tile), counts);
-    return TROUPE_OK;
+        result = device_run(kernels, tile_of(tile), counts);
+    else
+        mandelbrot_reference(tile_of(tile), counts);
+    device_range_end();
+    return result;
 }

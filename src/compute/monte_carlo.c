@@ -2,6 +2,8 @@
 #include "compute/compute.h"
 #include "kernels/monte_carlo.h"
 
+#include "device/device.h"
+
 _Static_assert((int)TROUPE_MONTE_CARLO_POINTS == (int)MONTE_CARLO_POINTS,
                "the public header and the kernel's differ");
 
@@ -29,10 +31,15 @@ int troupe_kernels_monte_carlo(troupe_kernels *kernels, uint64_t seed, uint64_t 
                                uint64_t draws, uint64_t *inside)
 {
     uint64_t found = 0;
+    int result = TROUPE_OK;
 
+    device_range_begin("monte_carlo");
     if (kernels->where == TROUPE_KERNELS_GPU && draws > 0)
-        return device_run(kernels, seed, first, draws, inside);
-    monte_carlo_reference(seed, first, draws, &found);
-    *inside = found;
-    return TROUPE_OK;
+        result = device_run(kernels, seed, first, draws, &found);
+    else
+        monte_carlo_reference(seed, first, draws, &found);
+    device_range_end();
+    if (result == TROUPE_OK)
+        *inside = found;
+    return result;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "device/device.h"
 #include "kernels/stream.h"
 
 struct rates {
@@ -135,10 +136,12 @@ int troupe_kernels_stream(troupe_kernels *kernels, const troupe_stream_options *
                       (unsigned long long)run.elements);
     if (result == TROUPE_OK)
         result = form->create(&run);
+    device_range_begin("stream");
     do {
         if (result == TROUPE_OK)
             result = batch_run(form, &run, options->compare != 0, &totals);
     } while (result == TROUPE_OK && clock_now() < run.deadline);
+    device_range_end();
     if (result == TROUPE_OK)
         *result_of = (troupe_stream_result){ .elements = run.elements,
                                              .rounds = totals.rounds,

@@ -19,6 +19,29 @@ void bell_drive_with(bell_driver driver)
     atomic_store(&drive, driver);
 }
 
+static struct {
+    void (*begin)(const char *name);
+    void (*end)(void);
+} marks;
+
+void bell_mark_with(void (*begin)(const char *name), void (*end)(void))
+{
+    marks.begin = begin;
+    marks.end = end;
+}
+
+static bool sleep_on(struct bell *bell, uint32_t ticket, uint64_t deadline)
+{
+    bool in_time;
+
+    if (marks.begin != NULL)
+        marks.begin("waits");
+    in_time = futex_wait(&bell->word, ticket, deadline);
+    if (marks.end != NULL)
+        marks.end();
+    return in_time;
+}
+
 /* How long the actor spins this time. On a core that it shares with whomever it waits for, spinning
  * only keeps the other one off: each spin in vain halves the next, down to none, and now and then
  * one is tried. */
@@ -128,7 +151,7 @@ static int sleep_once(struct actor *actor, const struct wait *wait, bool *in_tim
     ticket = announce(wait->bell);
     result = wait->attempt(actor, wait->context);
     if (result == wait->again)
-        *in_time = futex_wait(&wait->bell->word, ticket, wait->deadline);
+        *in_time = sleep_on(wait->bell, ticket, wait->deadline);
     return result;
 }
 

@@ -50,6 +50,10 @@ void bell_redeem_asleep(struct actor *actor, int count);
 /* Wakes at most count waiters, and the node's service if it watches this bell. */
 void bell_ring(const struct arena *arena, struct bell *bell, int count);
 
+/* Has every sleep of this process told to somebody, a profiler say: begin("waits") before it, end
+ * after it, on the sleeping thread. Set before other threads exist. */
+void bell_mark_with(void (*begin)(const char *name), void (*end)(void));
+
 /* Has waiters of this process do other work before they sleep: the driver returns true when there
  * is a change, false when there is nothing more to do. NULL: none. */
 typedef bool (*bell_driver)(bool (*changed)(const void *context), const void *context);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "core/bell.h"
 #include "core/futex.h"
 #include "core/node.h"
 #include "core/party.h"
@@ -59,6 +60,7 @@ void runtime_register(void)
     names_register();
     pool_register();
     process_sync_output = job_stdio_sync;
+    bell_mark_with(device_range_begin, device_range_end);
 }
 
 /* ---- without a launcher -------------------------------------------------------------------- */

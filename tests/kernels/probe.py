@@ -22,6 +22,7 @@ RANK = {
     "numa": TEXT_OR_NULL,
     "device": TEXT_OR_NULL,
     "gpu": (dict, type(None)),
+    "sharers": INTEGER_OR_NULL,
     "gb_each_s": NUMBER_OR_NULL,
     "verified": bool,
     "slow": bool,
