@@ -1,5 +1,5 @@
-/* A profiler's part, by NVTX's own injection (NVTX_INJECTION64_PATH): prints each range as a line of
- * standard error, ">name" where it begins and "<" where it ends. */
+/* A profiler's part, by NVTX's own injection (NVTX_INJECTION64_PATH): prints each range as a line
+ * of standard error, ">name" where it begins and "<" where it ends. */
 #include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 #include <string.h>
