@@ -21,6 +21,7 @@
 #include "object/process_gpus.h"
 #include "object/queue.h"
 #include "pool/pool.h"
+#include "object/sync.h"
 #include "runtime/attach.h"
 
 #include <signal.h>
@@ -59,6 +60,7 @@ void runtime_register(void)
     dict_register();
     names_register();
     pool_register();
+    sync_register();
     process_sync_output = job_stdio_sync;
     bell_mark_with(device_range_begin, device_range_end);
 }

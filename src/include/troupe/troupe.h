@@ -12,6 +12,7 @@
 #include "troupe/pool.h"
 #include "troupe/process.h"
 #include "troupe/queue.h"
+#include "troupe/sync.h"
 #include "troupe/types.h"
 #include "troupe/world.h"
 

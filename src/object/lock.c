@@ -1,0 +1,138 @@
+/* The public calls of locks, and the same calls from other nodes. */
+#include "base/error.h"
+#include "object/mutex.h"
+#include "object/sync.h"
+#include "object/word.h"
+#include "troupe/sync.h"
+
+/* ---- here ------------------------------------------------------------------------------- */
+
+static int acquire_here(struct actor *actor, uint64_t handle, uint64_t deadline)
+{
+    struct mutex_holder holder = mutex_holder_of(actor);
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_LOCK, &record);
+
+    return result == TROUPE_OK ? mutex_acquire(actor, record, handle, &holder, deadline) : result;
+}
+
+static int release_here(struct actor *actor, uint64_t handle, bool *own)
+{
+    struct mutex_holder holder = mutex_holder_of(actor);
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_LOCK, &record);
+
+    return result == TROUPE_OK ? mutex_release(actor, record, handle, &holder, own) : result;
+}
+
+/* ---- from elsewhere --------------------------------------------------------------------- */
+
+static struct request request_make(const struct actor *actor, enum service_op op, uint64_t handle)
+{
+    struct mutex_holder holder = mutex_holder_of(actor);
+
+    return (struct request){ .op = op, .object = handle, .words = { holder.party, holder.thread } };
+}
+
+static int acquire_there(struct actor *actor, uint64_t handle, uint64_t deadline)
+{
+    struct request request = request_make(actor, SERVICE_LOCK_ACQUIRE, handle);
+
+    return sync_ask(actor, OBJECT_LOCK, &request, deadline, NULL);
+}
+
+static int acquire_handler(struct actor *actor, const struct request *request, bool last,
+                           struct answer *answer, struct bell **bell)
+{
+    struct mutex_holder holder = { request->words[0], request->words[1] };
+    struct record *record;
+    int result = table_find(actor, request->object, OBJECT_LOCK, &record);
+
+    (void)answer;
+    if (result != TROUPE_OK)
+        return result;
+    word_touch(record);
+    result = mutex_try(record, request->object, &holder);
+    if (result != TROUPE_TIMEOUT)
+        return result;
+    *bell = &record->bell;
+    return last ? fail(result, "somebody else holds the lock") : SERVICE_PARK;
+}
+
+static int release_there(struct actor *actor, uint64_t handle, bool *own)
+{
+    struct request request = request_make(actor, SERVICE_LOCK_RELEASE, handle);
+    uint64_t words[SERVICE_WORDS];
+    int result = sync_ask(actor, OBJECT_LOCK, &request, BELL_NO_WAIT, words);
+
+    *own = words[0] != 0;
+    return result;
+}
+
+static int release_handler(struct actor *actor, const struct request *request, bool last,
+                           struct answer *answer, struct bell **bell)
+{
+    struct mutex_holder holder = { request->words[0], request->words[1] };
+    struct record *record;
+    bool own = false;
+    int result = table_find(actor, request->object, OBJECT_LOCK, &record);
+
+    (void)last, (void)bell;
+    if (result == TROUPE_OK)
+        result = mutex_release(actor, record, request->object, &holder, &own);
+    answer->words[0] = own;
+    return result;
+}
+
+/* ---- the calls -------------------------------------------------------------------------- */
+
+int troupe_lock_create(const troupe_lock_options *options, troupe_lock *lock)
+{
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    return result == TROUPE_OK
+               ? mutex_make(actor, options != NULL && options->recursive != 0, &lock->id)
+               : result;
+}
+
+int troupe_lock_acquire(troupe_lock lock, long timeout_ms)
+{
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result != TROUPE_OK)
+        return result;
+    result = home_is_here(lock.id) ? acquire_here(actor, lock.id, home_deadline(timeout_ms))
+                                   : acquire_there(actor, lock.id, home_deadline(timeout_ms));
+    if (result == TROUPE_OK || result == TROUPE_OWNER_DIED)
+        party_holds(actor, 1);
+    return result;
+}
+
+int troupe_lock_release(troupe_lock lock)
+{
+    struct actor *actor;
+    bool own = false;
+    int result = world_enter(&actor);
+
+    if (result != TROUPE_OK)
+        return result;
+    result = home_is_here(lock.id) ? release_here(actor, lock.id, &own)
+                                   : release_there(actor, lock.id, &own);
+    if (result == TROUPE_OK && own)
+        party_holds(actor, -1);
+    return result;
+}
+
+int troupe_lock_destroy(troupe_lock lock)
+{
+    return sync_destroy(lock.id, OBJECT_LOCK);
+}
+
+void lock_register(void)
+{
+    party_register(OBJECT_LOCK, mutex_party_end);
+    service_register(SERVICE_LOCK_ACQUIRE, acquire_handler);
+    service_register(SERVICE_LOCK_RELEASE, release_handler);
+}
