@@ -148,7 +148,8 @@ static int fresh_request(struct actor *actor, struct record *record)
     for (uint32_t step = 0; step < node->local_size; step++) {
         struct rank_record *rank = &node->ranks[(from + step) % node->local_size];
 
-        if (atomic_load(&rank->keeper_state) != KEEPER_READY)
+        /* One that is not ready yet finds its list when it is. */
+        if (atomic_load(&rank->keeper_pid) == 0 || atomic_load(&rank->keeper_state) == KEEPER_DONE)
             continue;
         bell_promise(actor, &rank->keeper_bell);
         lock_take(actor, &rank->keeper_lock);
