@@ -1,6 +1,6 @@
-/* Events on their own node. What always holds: the value of the record's word is how often the event
- * was set, and in the lowest bit whether it is; so whoever waits sees a set that was cleared at
- * once. record->bell rings for all at each set. */
+/* Events on their own node. What always holds: the value of the record's word is how often the
+ * event was set, and in the lowest bit whether it is; so whoever waits sees a set that was cleared
+ * at once. record->bell rings for all at each set. */
 #ifndef TROUPE_OBJECT_EVENT_LOCAL_H
 #define TROUPE_OBJECT_EVENT_LOCAL_H
 
