@@ -12,12 +12,12 @@ uint64_t clock_now(void)
 
 uint64_t clock_deadline(long timeout_ms)
 {
-    uint64_t now = clock_now();
-    uint64_t wait = (uint64_t)timeout_ms;
+    uint64_t now, wait = (uint64_t)timeout_ms;
 
-    if (timeout_ms < 0 || wait > (CLOCK_FOREVER - 1 - now) / 1000000u)
-        return CLOCK_FOREVER;
-    return now + wait * 1000000u;
+    if (timeout_ms < 0)
+        return CLOCK_FOREVER; /* most waits: they need no look at the clock */
+    now = clock_now();
+    return wait > (CLOCK_FOREVER - 1 - now) / 1000000u ? CLOCK_FOREVER : now + wait * 1000000u;
 }
 
 uint64_t clock_left(uint64_t deadline)

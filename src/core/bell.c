@@ -238,6 +238,7 @@ void bell_ring(const struct arena *arena, struct bell *bell, int count)
         ring_one(&arena->header->service_bell, FUTEX_ALL);
 }
 
+/* Promises stand at the beginning of their places: they are made in order, and all redeemed. */
 void bell_redeem_asleep(struct actor *actor, int count)
 {
     for (int i = 0; i < SLOT_PROMISES; i++) {
@@ -246,7 +247,7 @@ void bell_redeem_asleep(struct actor *actor, int count)
         struct bell *bell = arena_at(&actor->arena, place);
 
         if (place == 0)
-            continue;
+            return;
         if ((atomic_load_explicit(&bell->word, memory_order_acquire) & BELL_WAITED) != 0 ||
             atomic_load_explicit(&bell->watched, memory_order_acquire) != 0)
             bell_ring(&actor->arena, bell, count);

@@ -107,6 +107,8 @@ struct actor {
     uint32_t party;
     uint32_t spin_ns; /* how long its next wait spins, see bell.c */
     uint32_t spins_left_out;
+    uint32_t gets_run; /* messages got since a queue was last found empty, see queue_get.c */
+    uint32_t quick_waits;
     int64_t holds; /* what this thread took and did not give back, see party.h */
     struct heap_warm warm[HEAP_CLASSES];
     struct actor_seen seen[ACTOR_SEEN];

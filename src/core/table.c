@@ -221,7 +221,8 @@ int table_refuse(uint64_t handle, enum object_kind kind)
                 (unsigned long long)handle, kind_names[kind]);
 }
 
-int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record)
+int table_find_slowly(struct actor *actor, uint64_t handle, enum object_kind kind,
+                      struct record **record)
 {
     struct table *table = table_of(&actor->arena);
     struct record *found = seen_find(actor, handle);

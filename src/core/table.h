@@ -14,6 +14,7 @@
 
 #include "core/bell.h"
 #include "core/slot.h"
+#include "troupe/types.h"
 
 /* A handle has room for 15. */
 enum object_kind {
@@ -95,7 +96,21 @@ void table_drop(struct actor *actor, struct record *record);
  *
  * Returns     TROUPE_OK; TROUPE_BAD_HANDLE with the sentence: of another kind, destroyed, never
  * made */
-int table_find(struct actor *actor, uint64_t handle, enum object_kind kind, struct record **record);
+int table_find_slowly(struct actor *actor, uint64_t handle, enum object_kind kind,
+                      struct record **record);
+
+static inline int table_find(struct actor *actor, uint64_t handle, enum object_kind kind,
+                             struct record **record)
+{
+    const struct actor_seen *seen = &actor->seen[handle % ACTOR_SEEN];
+    struct record *found = (struct record *)arena_at(&actor->arena, seen->place);
+
+    if (seen->handle != handle || handle_kind(handle) != kind ||
+        atomic_load_explicit(&found->handle, memory_order_acquire) != handle)
+        return table_find_slowly(actor, handle, kind, record);
+    *record = found;
+    return TROUPE_OK;
+}
 
 /* The failure of a call that was given a handle of another kind. */
 int table_refuse(uint64_t handle, enum object_kind kind);

@@ -9,7 +9,9 @@
 
 struct world world_here;
 
-static _Thread_local struct actor *own;
+/* Every call looks at it. With this model that is one load, also in the shared library, which may
+ * still be opened at run time: there is room for a few such words. */
+static _Thread_local struct actor *own __attribute__((tls_model("initial-exec")));
 static struct actor *first; /* of the thread that joined */
 static pthread_key_t at_thread_end;
 static bool left, forked;

@@ -15,6 +15,13 @@
 #define BATCH_MOST 256 /* messages taken under one claim */
 #define VIEW_ALIGN 8u  /* of messages that are packed into one buffer */
 
+/* See linger. */
+#define LINGER_LOOKS 256
+#define LINGER_TIGHT 8 /* looks between two pauses */
+#define LINGER_QUICK 8
+#define STREAM_WAITS 8
+#define LULL_PAUSES 40
+
 /* ---- the end ---------------------------------------------------------------------------- */
 
 int queue_claim_get(struct actor *actor, uint64_t handle, struct record **record)
@@ -380,10 +387,54 @@ static int is_empty(void)
     return fail(TROUPE_EMPTY, "the queue is empty");
 }
 
+/* Looks for an instant before it waits like others; true when there is something.
+ *
+ * A getter that keeps up with a stream takes the line of the next head away from the putter again
+ * and again, while that writes it: each message then costs both of them two misses. So a getter
+ * that found nothing several times running, each time for hardly a moment, leaves the line alone
+ * for a little longer and finds several messages. When it finds one only, it was no stream: who
+ * answers to what it got takes longer than LINGER_QUICK looks, so that round trips never pause. */
+static bool linger(struct actor *actor, const struct record *record)
+{
+    const struct queue *queue = (const struct queue *)record->body;
+    bool in_stream = actor->quick_waits >= STREAM_WAITS && actor->gets_run > 1;
+
+    if (!in_stream && actor->quick_waits >= STREAM_WAITS)
+        actor->quick_waits = 0;
+    actor->gets_run = 0;
+    for (int i = 0; in_stream && i < LULL_PAUSES; i++)
+        futex_spin_pause();
+    for (int i = 0; i < LINGER_LOOKS; i++) {
+        if (!arrived(&actor->arena, queue)) {
+            if (i % LINGER_TIGHT == LINGER_TIGHT - 1)
+                futex_spin_pause();
+            continue;
+        }
+        if (!in_stream)
+            actor->quick_waits = i < LINGER_QUICK ? actor->quick_waits + 1 : 0;
+        return true;
+    }
+    actor->quick_waits = 0;
+    return false;
+}
+
+static int get_soon(struct actor *actor, struct queue_get *get)
+{
+    struct record *record;
+    int result = table_find(actor, get->handle, OBJECT_QUEUE, &record);
+
+    if (result != TROUPE_OK)
+        return result;
+    return linger(actor, record) ? queue_get_try(actor, get) : TROUPE_EMPTY;
+}
+
 int queue_get(struct actor *actor, struct queue_get *get, uint64_t deadline)
 {
     int result = queue_get_try(actor, get);
 
+    if (result == TROUPE_EMPTY && deadline != BELL_NO_WAIT)
+        result = get_soon(actor, get);
+    actor->gets_run++;
     if (result == TROUPE_EMPTY && deadline != BELL_NO_WAIT)
         result = queue_await(actor, get->handle, deadline, get_attempt, get_peek, get);
     return result == TROUPE_EMPTY ? is_empty() : result;
