@@ -21,7 +21,8 @@ typedef int world_mode(const struct world_task *task, double *value);
 
 world_mode world_start_join;
 world_mode world_idle_cpu, world_memory;
-world_mode world_queue_stream, world_queue_rtt;
+world_mode world_queue_stream, world_queue_put_many, world_queue_mpmc, world_queue_bandwidth;
+world_mode world_queue_rtt, world_queue_idle;
 world_mode world_dict_get, world_dict_set, world_dict_miss;
 world_mode world_am_rtt, world_am_rtt_busy;
 world_mode world_remote_get, world_remote_get_busy, world_remote_set;

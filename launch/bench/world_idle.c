@@ -101,8 +101,10 @@ static int crew_find(struct crew *crew)
         return TROUPE_NO_MEMORY;
     for (int rank = 0; rank < ranks && result == TROUPE_OK; rank++)
         result = pair_find(rank, &crew->pids[2 * rank]);
-    if (result != TROUPE_OK)
+    if (result != TROUPE_OK) {
         free(crew->pids);
+        crew->pids = NULL;
+    }
     return result;
 }
 
@@ -125,24 +127,82 @@ static int crew_ran(const struct crew *crew, int64_t *nanoseconds)
     return TROUPE_OK;
 }
 
+/* Per cent of a core that a rank and its keeper use, over so many milliseconds. */
+static int crew_watch(const struct crew *crew, long milliseconds, double *value)
+{
+    int64_t before, after, begin, lasted;
+    int result;
+
+    pause_for(SETTLE_MS);
+    begin = world_now();
+    result = crew_ran(crew, &before);
+    pause_for(milliseconds);
+    lasted = world_now() - begin;
+    if (result == TROUPE_OK)
+        result = crew_ran(crew, &after);
+    if (result == TROUPE_OK)
+        *value = 100.0 * (double)(after - before) / (double)lasted / troupe_world_size();
+    return result;
+}
+
 int world_idle_cpu(const struct world_task *task, double *value)
 {
     struct crew crew;
-    int64_t before, after, begin, lasted;
     int result = crew_find(&crew);
 
     if (result != TROUPE_OK)
         return result;
-    pause_for(SETTLE_MS);
-    begin = world_now();
-    result = crew_ran(&crew, &before);
-    pause_for(task->count);
-    lasted = world_now() - begin;
-    if (result == TROUPE_OK)
-        result = crew_ran(&crew, &after);
+    result = crew_watch(&crew, task->count, value);
     free(crew.pids);
+    return result;
+}
+
+/* Ends when the queue is closed. */
+static int blocked(const void *argument, size_t bytes)
+{
+    char message[8];
+
+    (void)bytes;
+    return troupe_queue_get(*(const troupe_queue *)argument, message, sizeof message, NULL,
+                            TROUPE_FOREVER) == TROUPE_CLOSED
+               ? EXIT_SUCCESS
+               : EXIT_FAILURE;
+}
+
+static int blocked_start(troupe_queue queue, troupe_process *processes, int *started)
+{
+    int result = TROUPE_OK;
+
+    for (*started = 0; *started < troupe_world_size() && result == TROUPE_OK;
+         *started += result == TROUPE_OK)
+        result = world_start_on(*started, blocked, &queue, sizeof queue, &processes[*started]);
+    return result;
+}
+
+int world_queue_idle(const struct world_task *task, double *value)
+{
+    troupe_process *processes = calloc((size_t)troupe_world_size(), sizeof *processes);
+    int result = processes != NULL ? TROUPE_OK : TROUPE_NO_MEMORY, started = 0;
+    struct crew crew = { NULL, 0 };
+    troupe_queue queue;
+
     if (result == TROUPE_OK)
-        *value = 100.0 * (double)(after - before) / (double)lasted / troupe_world_size();
+        result = crew_find(&crew);
+    if (result == TROUPE_OK)
+        result = troupe_queue_create(NULL, &queue);
+    if (result == TROUPE_OK) {
+        result = blocked_start(queue, processes, &started);
+        if (result == TROUPE_OK)
+            result = crew_watch(&crew, task->count, value);
+        troupe_queue_close(queue);
+    }
+    for (int i = 0; i < started; i++) {
+        int ended = world_end(processes[i]);
+
+        result = result != TROUPE_OK ? result : ended;
+    }
+    free(crew.pids);
+    free(processes);
     return result;
 }
 

@@ -1,9 +1,17 @@
-/* Queues between two ranks of a node: a stream one way, and round trips. */
+/* Queues between ranks, of one node or of two: streams one way, and round trips. The queues live
+ * with the parent, which is rank 0's node. */
 #include "world.h"
 
 #include <stdlib.h>
 
-/* What both ranks of a bench get. */
+enum {
+    BATCH = 64,       /* messages of a call that moves several */
+    LARGE = 64 << 10, /* from here on a stream is bounded: its messages would fill the arena */
+    LARGE_MOST = 4,   /* messages of it then */
+    PAIRS = 2         /* putters, and getters, of the crowded stream */
+};
+
+/* What the ranks of a bench get. */
 struct line {
     struct world_task task;
     troupe_queue there, back;
@@ -12,10 +20,11 @@ struct line {
 
 static int line_create(const struct world_task *task, struct line *line)
 {
+    troupe_queue_options options = { .max_messages = task->bytes >= LARGE ? LARGE_MOST : 0 };
     int result;
 
     line->task = *task;
-    result = troupe_queue_create(NULL, &line->there);
+    result = troupe_queue_create(&options, &line->there);
     if (result == TROUPE_OK)
         result = troupe_queue_create(NULL, &line->back);
     if (result == TROUPE_OK)
@@ -23,19 +32,30 @@ static int line_create(const struct world_task *task, struct line *line)
     return result;
 }
 
-/* Runs a target on rank 0 and one on rank 1, and waits for both. */
-static int line_run(const struct line *line, troupe_target first, troupe_target second)
+/* Runs a target on each of the first ranks, and another on each of as many that follow; waits for
+ * all. */
+static int line_run_pairs(const struct line *line, troupe_target home, troupe_target other,
+                          int pairs)
 {
-    troupe_process processes[2];
-    int result = world_start_on(0, first, line, sizeof *line, &processes[0]), other;
+    troupe_process processes[2 * PAIRS];
+    int result = TROUPE_OK, started = 0;
 
-    if (result == TROUPE_OK)
-        result = world_start_on(1, second, line, sizeof *line, &processes[1]);
+    for (; started < 2 * pairs && result == TROUPE_OK; started += result == TROUPE_OK)
+        result = world_start_on(started, started < pairs ? home : other, line, sizeof *line,
+                                &processes[started]);
     if (result != TROUPE_OK)
         return result;
-    result = world_end(processes[0]);
-    other = world_end(processes[1]);
-    return result != TROUPE_OK ? result : other;
+    for (int i = 0; i < started; i++) {
+        int ended = world_end(processes[i]);
+
+        result = result != TROUPE_OK ? result : ended;
+    }
+    return result;
+}
+
+static int line_run(const struct line *line, troupe_target home, troupe_target other)
+{
+    return line_run_pairs(line, home, other, 1);
 }
 
 static int put_all(troupe_queue queue, const struct world_task *task, const void *message)
@@ -96,21 +116,123 @@ static int consumer(const void *argument, size_t bytes)
     return code_of(result);
 }
 
-int world_queue_stream(const struct world_task *task, double *value)
+/* The extreme of some moments: the latest end, or the first begin. */
+static int moment_take(troupe_queue queue, int count, bool latest, int64_t *moment)
+{
+    int result = TROUPE_OK;
+
+    for (int i = 0; i < count && result == TROUPE_OK; i++) {
+        int64_t one = 0;
+
+        result = troupe_queue_get(queue, &one, sizeof one, NULL, TROUPE_NO_WAIT);
+        if (i == 0 || (latest ? one > *moment : one < *moment))
+            *moment = one;
+    }
+    return result;
+}
+
+/* Messages a second from the first begin to the last end. */
+static int stream_measure(const struct world_task *task, troupe_target home, troupe_target other,
+                          int pairs, double *value)
 {
     struct line line;
-    int64_t begin, end;
+    int64_t begin = 0, end = 0;
     int result = line_create(task, &line);
 
     if (result == TROUPE_OK)
-        result = line_run(&line, producer, consumer);
+        result = line_run_pairs(&line, home, other, pairs);
     if (result == TROUPE_OK)
-        result = troupe_queue_get(line.report, &begin, sizeof begin, NULL, TROUPE_NO_WAIT);
+        result = moment_take(line.report, pairs, false, &begin);
     if (result == TROUPE_OK)
-        result = troupe_queue_get(line.back, &end, sizeof end, NULL, TROUPE_NO_WAIT);
+        result = moment_take(line.back, pairs, true, &end);
     if (result == TROUPE_OK)
-        *value = (double)task->count * 1e9 / (double)(end - begin);
+        *value = (double)task->count * pairs * 1e9 / (double)(end - begin);
     return result;
+}
+
+int world_queue_stream(const struct world_task *task, double *value)
+{
+    return stream_measure(task, consumer, producer, 1, value);
+}
+
+int world_queue_bandwidth(const struct world_task *task, double *value)
+{
+    int result = stream_measure(task, consumer, producer, 1, value);
+
+    if (result == TROUPE_OK)
+        *value *= (double)task->bytes / 1e9;
+    return result;
+}
+
+int world_queue_mpmc(const struct world_task *task, double *value)
+{
+    return stream_measure(task, consumer, producer, PAIRS, value);
+}
+
+static int put_batches(const struct line *line, const void *message)
+{
+    troupe_bytes batch[BATCH];
+    int result = TROUPE_OK;
+
+    for (int i = 0; i < BATCH; i++)
+        batch[i] = troupe_bytes_of(message, line->task.bytes);
+    for (long i = 0; i < line->task.count && result == TROUPE_OK; i += BATCH)
+        result = troupe_queue_put_many(line->there, batch,
+                                       line->task.count - i < BATCH ? (size_t)(line->task.count - i)
+                                                                    : BATCH,
+                                       NULL, TROUPE_FOREVER);
+    return result;
+}
+
+static int get_batches(const struct line *line, void *buffer, size_t capacity)
+{
+    troupe_bytes batch[BATCH];
+    int result = TROUPE_OK;
+    size_t count = 0;
+
+    for (long i = 0; i < line->task.count && result == TROUPE_OK; i += (long)count)
+        result = troupe_queue_get_many(line->there, buffer, capacity, batch, BATCH, &count,
+                                       TROUPE_FOREVER);
+    return result;
+}
+
+static int batch_producer(const void *argument, size_t bytes)
+{
+    const struct line *line = argument;
+    char *message = calloc(1, line->task.bytes + 1);
+    int64_t begin = world_now();
+    int result = TROUPE_NO_MEMORY;
+
+    (void)bytes;
+    if (message != NULL)
+        result = put_batches(line, message);
+    if (result == TROUPE_OK)
+        result = troupe_queue_put(line->report, &begin, sizeof begin, TROUPE_FOREVER);
+    free(message);
+    return code_of(result);
+}
+
+static int batch_consumer(const void *argument, size_t bytes)
+{
+    const struct line *line = argument;
+    size_t capacity = BATCH * (line->task.bytes + sizeof(uint64_t));
+    char *buffer = malloc(capacity);
+    int result = TROUPE_NO_MEMORY;
+    int64_t end;
+
+    (void)bytes;
+    if (buffer != NULL)
+        result = get_batches(line, buffer, capacity);
+    end = world_now();
+    if (result == TROUPE_OK)
+        result = troupe_queue_put(line->back, &end, sizeof end, TROUPE_FOREVER);
+    free(buffer);
+    return code_of(result);
+}
+
+int world_queue_put_many(const struct world_task *task, double *value)
+{
+    return stream_measure(task, batch_consumer, batch_producer, 1, value);
 }
 
 static int echo(const void *argument, size_t bytes)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_USAGE = 2, WARM_UP_PART = 10, TAG = 1 };
+enum { STATUS_USAGE = 2, WARM_UP_PART = 10, TAG = 1, PAIRS = 2 };
 
 struct task {
     long count;
@@ -47,6 +47,32 @@ static double stream(const struct task *task)
     return (double)task->count / (MPI_Wtime() - begin);
 }
 
+/* The same in GB/s. */
+static double bandwidth(const struct task *task)
+{
+    return stream(task) * task->bytes / 1e9;
+}
+
+/* Messages a second of two pairs of ranks at once, in sum: each of the first two sends, and each of
+ * the next two receives. */
+static double pairs(const struct task *task)
+{
+    bool sends = task->rank < PAIRS;
+    int other = sends ? task->rank + PAIRS : task->rank - PAIRS;
+    double begin, mine, slowest = 0;
+
+    MPI_Barrier(MPI_COMM_WORLD);
+    begin = MPI_Wtime();
+    for (long i = 0; i < task->count && task->rank < 2 * PAIRS; i++)
+        if (sends)
+            send_one(task, other);
+        else
+            receive_one(task, other);
+    mine = MPI_Wtime() - begin;
+    MPI_Allreduce(&mine, &slowest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    return PAIRS * (double)task->count / slowest;
+}
+
 static void trips(const struct task *task, long count)
 {
     for (long i = 0; i < count; i++)
@@ -68,6 +94,12 @@ static double rtt(const struct task *task)
     begin = MPI_Wtime();
     trips(task, task->count);
     return (MPI_Wtime() - begin) * 1e6 / (double)task->count;
+}
+
+/* Microseconds of two of them. */
+static double rtt_two(const struct task *task)
+{
+    return 2 * rtt(task);
 }
 
 /* This process's share of memory in KiB; 0 when the kernel does not tell. */
@@ -102,9 +134,8 @@ static const struct {
     double (*measure)(const struct task *task);
     int ranks; /* at least */
 } modes[] = {
-    { "stream", stream, 2 },
-    { "rtt", rtt, 2 },
-    { "memory", memory, 1 },
+    { "stream", stream, 2 }, { "bandwidth", bandwidth, 2 }, { "pairs", pairs, 2 * PAIRS },
+    { "rtt", rtt, 2 },       { "rtt.two", rtt_two, 2 },     { "memory", memory, 1 },
 };
 
 static bool measure(const char *mode, struct task *task)

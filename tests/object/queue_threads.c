@@ -1,5 +1,5 @@
 /* A queue among threads over one mapping, for ThreadSanitizer: putters and getters of every kind at
- * once. Each message comes exactly once, and each getter sees those of one putter in their order. */
+ * once. Each message comes exactly once, and each getter sees those of one putter in order. */
 #include "counts.h"
 #include "solo.h"
 
