@@ -296,14 +296,15 @@ static void standard_descriptors_replace(void)
             dup2(nothing, i);
 }
 
-enum { CHANNEL_AT = 3, OUTPUT_AT, ERROR_AT, FIRST_FREE };
+enum { CHANNEL_AT = 3, OUTPUT_AT, ERROR_AT, FIRST_FREE, LAUNCHER_AT = OUTPUT_AT };
 
-static void live(const struct janitor_options *given, int channel)
+static void live(const struct janitor_options *given, int channel, int launcher)
 {
     struct janitor_options options = *given;
     struct sigaction before[IGNORED_COUNT];
     struct duty duty = { .options = &options, .channel = channel, .launcher = -1 };
     int kept[] = { CHANNEL_AT, OUTPUT_AT, ERROR_AT };
+    size_t kept_count = 1;
     /* Out of the way first: any of them may have a number that another is moved to. */
     int aside = fcntl(channel, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
 
@@ -312,13 +313,16 @@ static void live(const struct janitor_options *given, int channel)
         options.error = fcntl(options.error, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
         descriptor_move(&options.output, OUTPUT_AT);
         descriptor_move(&options.error, ERROR_AT);
+        kept_count = 3;
+    } else if (launcher >= 0) {
+        duty.launcher = fcntl(launcher, F_DUPFD_CLOEXEC, 2 * FIRST_FREE);
+        descriptor_move(&duty.launcher, LAUNCHER_AT);
+        kept_count = 2;
     }
     duty.channel = aside;
     descriptor_move(&duty.channel, CHANNEL_AT);
-    descriptors_close_except(kept, options.command != NULL ? 3 : 1);
+    descriptors_close_except(kept, kept_count);
     standard_descriptors_replace();
-    if (options.command == NULL && options.awaited > 0)
-        duty.launcher = (int)syscall(SYS_pidfd_open, options.awaited, 0);
     setsid();
     prctl(PR_SET_NAME, "janitor");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -361,16 +365,20 @@ static int command_await_start(struct janitor *janitor, const struct janitor_opt
 int janitor_start(const struct janitor_options *options, struct janitor *janitor)
 {
     struct janitor started = { .folders = options->folders };
-    int pair[2], result;
+    int pair[2], result, launcher = -1;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return fail_errno(TROUPE_SYSTEM, "cannot open a channel to the janitor");
     if (options->command != NULL)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
+    else if (options->awaited > 0) /* here, while it surely lives: the janitor may come too late */
+        launcher = (int)syscall(SYS_pidfd_open, options->awaited, 0);
     started.pid = fork();
     if (started.pid == 0)
-        live(options, pair[1]);
+        live(options, pair[1], launcher);
     close(pair[1]);
+    if (launcher >= 0)
+        close(launcher);
     if (started.pid < 0) {
         result = fail_errno(TROUPE_SYSTEM, "cannot start the janitor");
         close(pair[0]);
