@@ -23,6 +23,7 @@
 #include "pool/pool.h"
 #include "object/sync.h"
 #include "runtime/attach.h"
+#include "topo/trial.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -78,14 +79,38 @@ static int workers_choose(const troupe_init_options *options, int *workers)
     return TROUPE_OK;
 }
 
+/* A topology file that hwloc ends on, by a signal, is named before anything depends on it. */
+static int topology_check(void)
+{
+    struct topo_options options;
+    int result = topo_options_read(&options);
+
+    return result == TROUPE_OK ? topology_try(options.topology) : result;
+}
+
+/* What is wrong with a mask or a mode is said once, before any rank starts. */
+static int places_check(int ranks)
+{
+    struct topo_place place;
+    int result = topo_place_compute(0, ranks, NULL, &place);
+
+    if (result == TROUPE_OK)
+        topo_place_free(&place);
+    return result;
+}
+
 /* The process a person started supervises the world it starts, and never returns. */
 static void supervise(char **argv, const troupe_init_options *options) __attribute__((noreturn));
 static void supervise(char **argv, const troupe_init_options *options)
 {
     struct job_run run = { .command = argv };
     int status = JOB_STATUS_USAGE;
-    int result = workers_choose(options, &run.ranks);
+    int result = topology_check();
 
+    if (result == TROUPE_OK)
+        result = workers_choose(options, &run.ranks);
+    if (result == TROUPE_OK)
+        result = places_check(run.ranks);
     if (result == TROUPE_OK)
         result = job_self_start(&run, &status);
     if (result != TROUPE_OK)
@@ -249,7 +274,9 @@ static int start_under_launcher(void)
     job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);
     log_set_name(parent ? "troupe" : "troupe[keeper]");
     cuda_early_tell();
-    result = topo_options_read(&options);
+    result = getenv("TROUPE_SUPERVISOR") == NULL ? topology_check() : TROUPE_OK;
+    if (result == TROUPE_OK)
+        result = topo_options_read(&options);
     options.several_nodes = start.job.size > start.job.local_size;
     options.own_mask = start.job.own_mask;
     if (result == TROUPE_OK)

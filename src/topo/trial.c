@@ -20,8 +20,18 @@ static void child_run(const char *xml)
     signal(SIGSEGV, SIG_DFL);
     signal(SIGALRM, SIG_DFL);
     alarm(TRIAL_SECONDS);
-    machine_load(xml, &machine);
-    _exit(0);
+    _exit(machine_load(xml, &machine) == TROUPE_OK ? 0 : 1);
+}
+
+/* The child's sentence went with it. What failed there without harm fails here. */
+static int failure_tell(const char *xml)
+{
+    struct machine machine;
+    int result = machine_load(xml, &machine);
+
+    if (result == TROUPE_OK)
+        machine_free(&machine);
+    return result;
 }
 
 int topology_try(const char *xml)
@@ -43,5 +53,5 @@ int topology_try(const char *xml)
                     "%s: hwloc %s on this topology file: it is cut or edited; write it anew with: "
                     "lstopo FILE.xml",
                     xml, WTERMSIG(status) == SIGALRM ? "is never done" : "crashes");
-    return TROUPE_OK;
+    return WEXITSTATUS(status) == 0 ? TROUPE_OK : failure_tell(xml);
 }

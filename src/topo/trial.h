@@ -3,8 +3,8 @@
 #ifndef TROUPE_TOPO_TRIAL_H
 #define TROUPE_TOPO_TRIAL_H
 
-/* Loads the file in a child of its own. For commands, which own their children; the library never
- * forks beside a program's back.
+/* Loads the file in a child of its own. For those who own their children: commands, and troupe_init
+ * in the processes that it forks from anyway.
  *
  * xml         NULL: there is no file, and nothing to try
  * Returns     as machine_load; TROUPE_BAD_ARGUMENT also when hwloc ended by a signal, or was not
