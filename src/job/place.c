@@ -95,20 +95,32 @@ static void slurm_local_size_read(struct job_place *place)
     }
 }
 
-/* srun --gpus-per-task, and a --gpu-bind that is not the default: each task gets its own mask. */
-static bool slurm_masks_each_task(void)
+/* Whether a --gpu-bind gives each task its own: "verbose,single:1". */
+static bool is_own_bind(const char *bind)
 {
     static const char *const kinds[] = { "single", "per_task", "map", "mask", "closest" };
-    const char *tres = getenv("SLURM_TRES_PER_TASK"), *bind = getenv("SLURM_GPU_BIND");
 
-    if (getenv("SLURM_GPUS_PER_TASK") != NULL || (tres != NULL && strstr(tres, "gpu") != NULL))
-        return true;
-    if (bind != NULL && strncmp(bind, "verbose,", strlen("verbose,")) == 0)
+    if (strncmp(bind, "verbose,", strlen("verbose,")) == 0)
         bind += strlen("verbose,");
-    for (size_t i = 0; bind != NULL && i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(bind, kinds[i], strlen(kinds[i])) == 0)
             return true;
     return false;
+}
+
+/* srun --gpus-per-task, and a --gpu-bind that is not the default: each task gets its own mask. Its
+ * daemon tells what it did as "gpu:single:1", which counts before what anybody asked for: a step
+ * inherits the options of its batch job in the environment. */
+static bool slurm_masks_each_task(void)
+{
+    const char *done = getenv("SLURMD_TRES_BIND"),
+               *gpu = done != NULL ? strstr(done, "gpu:") : NULL;
+    const char *tres = getenv("SLURM_TRES_PER_TASK"), *bind = getenv("SLURM_GPU_BIND");
+
+    if (gpu != NULL)
+        return is_own_bind(gpu + strlen("gpu:"));
+    return getenv("SLURM_GPUS_PER_TASK") != NULL || (tres != NULL && strstr(tres, "gpu") != NULL) ||
+           (bind != NULL && is_own_bind(bind));
 }
 
 int job_place_detect(struct job_place *place)
