@@ -1,9 +1,11 @@
 /* On a real GPU, in a running world: device memory is back where it was after targets that left
- * some behind, on a rank and in spawned processes. Skipped where there is no GPU. */
+ * some behind, on a rank and in spawned processes; the device that CUDA opened is the plan's, also
+ * of a fresh process that asked for one of its own. Skipped where there is no GPU. */
 #include "../world/harness.h"
 
 #include <stdio.h>
 
+#include "device/device.h"
 #include "troupe/gpu.h"
 
 #define SKIPPED 77
@@ -43,6 +45,21 @@ static int leave_memory(const void *argument, size_t bytes)
                : 1;
 }
 
+/* Opens the GPU and looks: it must be the plan's, and the only one where one was asked for. */
+static int attest(const void *argument, size_t bytes)
+{
+    troupe_gpu gpu;
+    int devices = 0;
+
+    (void)bytes;
+    if (troupe_gpu_open(TROUPE_GPU_OWN, &gpu) != TROUPE_OK ||
+        troupe_gpu_count(&devices) != TROUPE_OK)
+        return 1;
+    if (argument != NULL && devices != *(const int *)argument)
+        return 2;
+    return device_attest() == TROUPE_OK ? 0 : 3;
+}
+
 static int exit_code(troupe_process process)
 {
     return harness_end(process).exit_code;
@@ -75,11 +92,24 @@ static void test_memory_returns(void **state)
     assert_true(free_now(queue) + SLACK_BYTES >= before);
 }
 
+static void test_attested(void **state)
+{
+    const troupe_process_options one = { .method = TROUPE_METHOD_SPAWN, .gpus = 1 };
+    const troupe_process_options none = { .method = TROUPE_METHOD_SPAWN, .gpu_list = "" };
+
+    (void)state;
+    harness_done(harness_start_on(0, attest, NULL, 0), 0);
+    harness_done(harness_spawn(attest, NULL, 0), 0);
+    harness_done(harness_start(attest, &(int){ 1 }, sizeof(int), &one), 0);
+    harness_done(harness_start(attest, NULL, 0, &none), 1);
+}
+
 int main(int argc, char **argv)
 {
     static troupe_queue queue;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_memory_returns, &queue),
+        cmocka_unit_test(test_attested),
     };
     int here;
 
