@@ -14,13 +14,12 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HOT_NS 200000u       /* after the last traffic */
 #define STAND_BACK_NS 50000u /* after somebody else drove: a caller that comes back soon */
-#define LATE_NS 100000u      /* between two looks: another ran on this core meanwhile */
+#define LATE_NS 100000u      /* for a yield: another ran on this core meanwhile */
 #define REST_NS 40000u
 #define CROWDED_LEAST_NS 10000000u
 #define CROWDED_MOST_NS 1000000000u
@@ -81,19 +80,6 @@ void engine_pause(uint64_t nanoseconds)
     nanosleep(&(struct timespec){ 0, (long)nanoseconds }, NULL);
 }
 
-/* Whether another thread was given our core since this thread last asked. */
-static bool lost_the_core(void)
-{
-    static _Thread_local long seen;
-    struct rusage usage;
-    bool lost;
-
-    getrusage(RUSAGE_THREAD, &usage);
-    lost = usage.ru_nivcsw != seen;
-    seen = usage.ru_nivcsw;
-    return lost;
-}
-
 /* From now on rests are sleeps. The longer, the more often that was so lately. */
 static void crowd(uint64_t now)
 {
@@ -108,23 +94,31 @@ static void crowd(uint64_t now)
     atomic_store_explicit(&engine.crowded_until, now + lasted, memory_order_relaxed);
 }
 
+/* Lets another thread run if one wants to; that it did shows in how long the yield took. */
+static uint64_t yield(uint64_t now)
+{
+    uint64_t back;
+
+    sched_yield();
+    back = clock_now();
+    if (back - now > LATE_NS)
+        crowd(back);
+    return back;
+}
+
 void engine_rest(struct rest *rest)
 {
-    uint64_t now;
+    uint64_t now = clock_now();
 
-    if (rest->looked < atomic_load_explicit(&engine.crowded_until, memory_order_relaxed)) {
+    if (now < atomic_load_explicit(&engine.crowded_until, memory_order_relaxed)) {
         engine_pause(REST_NS);
         rest->looked = clock_now();
-        return;
-    }
-    if (++rest->looks % YIELD_PART == 0)
-        sched_yield();
-    else
+    } else if (++rest->looks % YIELD_PART == 0)
+        rest->looked = yield(now);
+    else {
         futex_spin_pause();
-    now = clock_now();
-    if (now - rest->looked > LATE_NS && lost_the_core())
-        crowd(now);
-    rest->looked = now;
+        rest->looked = now;
+    }
 }
 
 /* ---- moving ----------------------------------------------------------------------------- */
