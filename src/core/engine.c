@@ -54,7 +54,7 @@ static struct engine {
     bool leads;
     struct actor actor;
     struct desk desk;
-    uint32_t bell_seen; /* the service bell's count at the last look */
+    _Atomic uint32_t bell_seen; /* the service bell's count at the last look; read before a nap */
 } engine = { .turn = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the turn --------------------------------------------------------------------------- */
@@ -298,10 +298,11 @@ static void farewells_send(void)
 static bool node_serve(void)
 {
     uint32_t count = atomic_load(&engine.arena.header->service_bell.word) >> 1;
-    bool rung = count != engine.bell_seen, moved = false;
+    bool rung = count != atomic_load_explicit(&engine.bell_seen, memory_order_relaxed);
+    bool moved = false;
 
-    engine.bell_seen = count;
     if (rung) {
+        atomic_store(&engine.bell_seen, count);
         withdrawals_send();
         farewells_send();
         moved = mailboxes_empty();
@@ -498,7 +499,7 @@ int engine_lead(void)
         return result;
     turn_take();
     desk_open(&engine.desk, &engine.actor, engine.post);
-    engine.bell_seen = UINT32_MAX; /* no count: look at everything once */
+    atomic_store(&engine.bell_seen, UINT32_MAX); /* no count: look at everything once */
     engine.leads = true;
     pthread_mutex_unlock(&engine.turn);
     bell_drive_with(drive_until);
@@ -525,7 +526,7 @@ void engine_nap(uint64_t nanoseconds)
     struct bell *own = &engine.arena.header->service_bell;
     uint32_t ticket = atomic_fetch_or(&own->word, 1) | 1;
 
-    if (ticket >> 1 == engine.bell_seen)
+    if (ticket >> 1 == atomic_load(&engine.bell_seen))
         futex_wait(&own->word, ticket, clock_now() + nanoseconds);
 }
 

@@ -107,21 +107,23 @@ static int thread_start(pthread_t *thread, void *(*body)(void *), void *argument
 
 /* ---- the rank --------------------------------------------------------------------------- */
 
-static void loss_tell(const struct keeper *keeper, int status)
+static void loss_tell(const struct keeper *keeper, int status, const char *outcome)
 {
     const char *way = WIFSIGNALED(status) ? "was ended by signal" : "left with status";
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
-    log_warning("rank %u, pid %d on %s %s %d%s%s%s; the world goes on with fewer ranks",
-                keeper->seat->rank, (int)keeper->rank, keeper->node->host, way, number,
-                WIFSIGNALED(status) ? " (" : "", WIFSIGNALED(status) ? strsignal(number) : "",
-                WIFSIGNALED(status) ? ")" : "");
+    log_warning("rank %u, pid %d on %s %s %d%s%s%s; %s", keeper->seat->rank, (int)keeper->rank,
+                keeper->node->host, way, number, WIFSIGNALED(status) ? " (" : "",
+                WIFSIGNALED(status) ? strsignal(number) : "", WIFSIGNALED(status) ? ")" : "",
+                outcome);
 }
 
 /* A leader carries its node's service. Until another rank can take it over, the end of a leader in
- * a world of several nodes ends the world. */
-static void leader_lost(const struct keeper *keeper)
+ * a world of several nodes ends the world: at once, since what it ran for another node can be told
+ * to nobody. */
+static void leader_lost(const struct keeper *keeper, int status)
 {
+    loss_tell(keeper, status, "it led its node");
     log_error("rank %u was the leader of node %u and served the other nodes: the world ends",
               keeper->seat->rank, keeper->node->number);
     _exit(1);
@@ -137,12 +139,12 @@ static void rank_end(struct keeper *keeper, struct actor *actor, int status)
         return;
     if (!regular)
         atomic_fetch_add(&keeper->node->lost, 1);
+    if (!regular && keeper->local == 0 && keeper->node->nodes > 1)
+        leader_lost(keeper, status);
     process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
                       WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     if (!regular || atomic_load(&keeper->node->state) == NODE_ENDING)
-        loss_tell(keeper, status);
-    if (!regular && keeper->local == 0 && keeper->node->nodes > 1)
-        leader_lost(keeper);
+        loss_tell(keeper, status, "the world goes on with fewer ranks");
     if (atomic_load(&keeper->node->state) == NODE_ENDING)
         node_state_set(actor, NODE_ABORTED);
 }
