@@ -481,11 +481,21 @@ int engine_call(struct actor *actor, int node, const struct request *request, ui
 
 /* ---- life ------------------------------------------------------------------------------- */
 
+/* A child made by fork is no rank: MPI is its parent's, and so is the slot. What it asks of other
+ * nodes goes through its mailbox. The turn may have been another thread's, which is not here. */
+static void forget_in_child(void)
+{
+    engine.open = engine.leads = false;
+    pthread_mutex_init(&engine.turn, NULL);
+    bell_drive_with(NULL);
+}
+
 int engine_open(const struct arena *arena, int ranks)
 {
     engine.post = post_open(ranks);
     if (engine.post == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a post among %d ranks", ranks);
+    pthread_atfork(NULL, NULL, forget_in_child);
     engine.arena = *arena;
     engine.open = true;
     return TROUPE_OK;
