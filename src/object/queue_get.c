@@ -209,6 +209,7 @@ int queue_get_try(struct actor *actor, struct queue_get *get)
         returned != 0 ? returned_take(actor, record, returned, get) : ring_take(actor, record, get);
     if (result != TROUPE_OK)
         return not_taken(actor, record, result);
+    actor->gets_run++;
     taken_give(actor, record);
     return TROUPE_OK;
 }
@@ -263,6 +264,7 @@ static int run_once(struct actor *actor, struct queue_get_many *get)
     taken_promise(actor, record, true);
     if (atomic_load_explicit(&queue_of(record)->returned, memory_order_relaxed) == 0)
         get->count = get_run(actor, record, get);
+    actor->gets_run += (uint32_t)get->count;
     taken_give(actor, record);
     return TROUPE_OK;
 }
@@ -418,23 +420,10 @@ static bool linger(struct actor *actor, const struct record *record)
     return false;
 }
 
-static int get_soon(struct actor *actor, struct queue_get *get)
-{
-    struct record *record;
-    int result = table_find(actor, get->handle, OBJECT_QUEUE, &record);
-
-    if (result != TROUPE_OK)
-        return result;
-    return linger(actor, record) ? queue_get_try(actor, get) : TROUPE_EMPTY;
-}
-
 int queue_get(struct actor *actor, struct queue_get *get, uint64_t deadline)
 {
     int result = queue_get_try(actor, get);
 
-    if (result == TROUPE_EMPTY && deadline != BELL_NO_WAIT)
-        result = get_soon(actor, get);
-    actor->gets_run++;
     if (result == TROUPE_EMPTY && deadline != BELL_NO_WAIT)
         result = queue_await(actor, get->handle, deadline, get_attempt, get_peek, get);
     return result == TROUPE_EMPTY ? is_empty() : result;
@@ -467,9 +456,13 @@ int queue_get_many(struct actor *actor, struct queue_get_many *get, uint64_t dea
 int queue_await(struct actor *actor, uint64_t handle, uint64_t deadline, bell_attempt attempt,
                 bell_peek peek, void *context)
 {
-    struct bell *bell = queue_arrivals(actor, handle);
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_QUEUE, &record);
 
-    return bell != NULL
-               ? bell_await_peek(actor, bell, deadline, TROUPE_EMPTY, attempt, peek, context)
-               : TROUPE_BAD_HANDLE;
+    if (result != TROUPE_OK)
+        return result;
+    result = linger(actor, record) ? attempt(actor, context) : TROUPE_EMPTY;
+    return result == TROUPE_EMPTY ? bell_await_peek(actor, &record->bell, deadline, TROUPE_EMPTY,
+                                                    attempt, peek, context)
+                                  : result;
 }

@@ -323,6 +323,7 @@ static size_t put_run(struct actor *actor, struct record *record, struct point *
         if (message->size > QUEUE_INLINE_MOST || !fits(&actor->arena, queue, point->place, span) ||
             !has_room(record, point, message->size, false))
             break;
+        line_ahead(&actor->arena, point->place);
         publish_inline(&actor->arena, point->place, message->data, message->size);
         point_pass(point, span, message->size);
         done++;

@@ -1,12 +1,14 @@
-/* Processes killed at random moments in the middle of queue operations: the queue stays usable,
- * what was acknowledged comes out once, and no memory is lost.
+/* Users of a queue are killed at random moments, hundreds of them, while others go on: whatever a
+ * put has acknowledged comes out once, and at the end the queue and its memory are whole.
  *
- * A producer writes down each put that returned, a consumer each message that it got, in a file
- * that all map and that survives them. A consumer that is killed between its get and its note
- * has taken at most one message with it; nothing else may be missing, and nothing may come
- * twice. */
+ * Each process notes what was acknowledged to it in a file that all map and that survives them. A
+ * consumer that is killed between its get and its note has taken at most one message with it;
+ * nothing else may be missing, and nothing may come twice. With leases nothing may be missing but
+ * what somebody was saying done of when killed, and nothing that was done may come again. */
+#include "counts.h"
 #include "world/harness.h"
 
+#include "base/clock.h"
 #include "core/heap.h"
 #include "core/world.h"
 
@@ -21,13 +23,24 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILLS = 60, STEADY = KILLS, PRODUCERS = KILLS + 1, PUTS_MOST = 1 << 22, WARM_OBJECTS = 300 };
+enum {
+    KILLS_MOST = 250,
+    STEADY = KILLS_MOST,
+    PRODUCERS = KILLS_MOST + 1,
+    PUTS_MOST = 1 << 22,
+    WARM_OBJECTS = 300
+};
+
+/* Who is killed. */
+enum victims { VICTIM_PRODUCERS, VICTIM_CONSUMERS, VICTIM_BOTH, VICTIM_HOLDERS };
 
 struct ledger {
     _Atomic int stop;
     _Atomic int operations[PRODUCERS]; /* of a producer or consumer, to see it at work */
     _Atomic int acknowledged[PRODUCERS];
+    _Atomic uint64_t longest_ns; /* that one of the steady producer's puts took */
     _Atomic unsigned char seen[PRODUCERS][PUTS_MOST];
+    _Atomic unsigned char begun[PRODUCERS][PUTS_MOST]; /* somebody is about to say done */
 };
 
 struct part {
@@ -66,14 +79,54 @@ static int produce(const void *argument, size_t bytes)
     while (!atomic_load(&ledger->stop) && message.sequence < PUTS_MOST) {
         size_t size = MESSAGE_LEAST + (size_t)message.sequence * 37 % sizeof message.filling;
 
+        uint64_t begun = clock_now(), took;
+
         if (troupe_queue_put(part->queue, &message, size, TROUPE_FOREVER) != TROUPE_OK)
             return 3;
+        took = clock_now() - begun;
+        if (part->number == STEADY && took > atomic_load(&ledger->longest_ns))
+            atomic_store(&ledger->longest_ns, took);
         message.sequence++;
         atomic_store(&ledger->acknowledged[part->number], message.sequence);
         atomic_fetch_add(&ledger->operations[part->number], 1);
     }
     munmap(ledger, sizeof *ledger);
     return 0;
+}
+
+/* One lease and its end; a message that was done before must not come. */
+static int lease_one(const struct part *part, struct ledger *ledger, struct message *message)
+{
+    troupe_lease lease;
+    int result =
+        troupe_queue_lease(part->queue, message, sizeof *message, NULL, &lease, TROUPE_FOREVER);
+
+    if (result != TROUPE_OK)
+        return result;
+    if (atomic_load(&ledger->seen[message->producer][message->sequence]) != 0)
+        return TROUPE_DIFFERS;
+    atomic_store(&ledger->begun[message->producer][message->sequence], 1);
+    result = troupe_queue_done(part->queue, lease);
+    if (result == TROUPE_OK)
+        atomic_fetch_add(&ledger->seen[message->producer][message->sequence], 1);
+    atomic_fetch_add(&ledger->operations[part->number], 1);
+    return result;
+}
+
+static int consume_leases(const void *argument, size_t bytes)
+{
+    const struct part *part = argument;
+    struct ledger *ledger = ledger_map(part->path);
+    struct message message;
+    int result = TROUPE_OK;
+
+    (void)bytes;
+    if (ledger == NULL)
+        return 2;
+    while (result == TROUPE_OK)
+        result = lease_one(part, ledger, &message);
+    munmap(ledger, sizeof *ledger);
+    return result == TROUPE_CLOSED ? 0 : 3;
 }
 
 static int consume(const void *argument, size_t bytes)
@@ -119,7 +172,7 @@ static void kill_at_work(struct ledger *ledger, int number, troupe_process proce
 }
 
 /* How many acknowledged messages never came; none may have come twice or unsent. */
-static int missing_count(struct ledger *ledger)
+static int missing_count(struct ledger *ledger, bool leased)
 {
     int missing = 0;
 
@@ -130,7 +183,10 @@ static int missing_count(struct ledger *ledger)
             unsigned char seen = atomic_load(&ledger->seen[producer][sequence]);
 
             assert_in_range(seen, 0, sequence <= sent ? 1 : 0);
-            missing += sequence < sent && seen == 0;
+            if (sequence < sent && seen == 0) {
+                assert_true(!leased || atomic_load(&ledger->begun[producer][sequence]) == 1);
+                missing++;
+            }
             if (sequence > sent)
                 break;
         }
@@ -147,13 +203,15 @@ static uint64_t linked_bytes(void)
     return usage.linked_bytes;
 }
 
-/* Kills producers (0), consumers (1) or both in turn (2) beside a steady producer and consumer. */
-static void kill_some(int whom)
+/* Kills some beside a steady producer and consumer. */
+static void kill_some(enum victims whom)
 {
     troupe_queue_options options = { .max_messages = 8 };
     struct part part = { .number = STEADY };
     troupe_process producer, consumer;
     unsigned random = (unsigned)whom + 1;
+    troupe_target taker = whom == VICTIM_HOLDERS ? consume_leases : consume;
+    long kills = test_count(60, KILLS_MOST);
     int killed_consumers = 0;
     uint64_t before = linked_bytes(), messages;
     const char *folder = getenv("TMPDIR");
@@ -168,10 +226,11 @@ static void kill_some(int whom)
     assert_non_null(ledger);
     assert_int_equal(troupe_queue_create(&options, &part.queue), TROUPE_OK);
     producer = harness_start_on(0, produce, &part, sizeof part);
-    consumer = harness_start_on(1, consume, &part, sizeof part);
-    for (part.number = 0; part.number < KILLS; part.number++) {
-        bool of_consumer = whom == 1 || (whom == 2 && part.number % 2 == 1);
-        troupe_process victim = harness_spawn(of_consumer ? consume : produce, &part, sizeof part);
+    consumer = harness_start_on(1, taker, &part, sizeof part);
+    for (part.number = 0; part.number < kills; part.number++) {
+        bool of_consumer =
+            whom == VICTIM_CONSUMERS || (whom >= VICTIM_BOTH && part.number % 2 == 1);
+        troupe_process victim = harness_spawn(of_consumer ? taker : produce, &part, sizeof part);
 
         kill_at_work(ledger, part.number, victim, &random);
         killed_consumers += of_consumer;
@@ -182,7 +241,9 @@ static void kill_some(int whom)
     harness_done(consumer, 0);
     assert_int_equal(troupe_queue_size(part.queue, &messages), TROUPE_OK);
     assert_int_equal(messages, 0);
-    assert_in_range(missing_count(ledger), 0, killed_consumers);
+    assert_in_range(missing_count(ledger, whom == VICTIM_HOLDERS), 0, killed_consumers);
+    print_message("%ld kills, the longest put %.1f ms\n", kills,
+                  (double)atomic_load(&ledger->longest_ns) / 1e6);
     assert_int_equal(troupe_queue_destroy(part.queue), TROUPE_OK);
     assert_int_equal(linked_bytes(), before);
     munmap(ledger, sizeof *ledger);
@@ -192,19 +253,25 @@ static void kill_some(int whom)
 static void test_killed_producers(void **state)
 {
     (void)state;
-    kill_some(0);
+    kill_some(VICTIM_PRODUCERS);
 }
 
 static void test_killed_consumers(void **state)
 {
     (void)state;
-    kill_some(1);
+    kill_some(VICTIM_CONSUMERS);
 }
 
 static void test_killed_both(void **state)
 {
     (void)state;
-    kill_some(2);
+    kill_some(VICTIM_BOTH);
+}
+
+static void test_killed_holders(void **state)
+{
+    (void)state;
+    kill_some(VICTIM_HOLDERS);
 }
 
 /* The table of records has its size before memory is compared. */
@@ -222,10 +289,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_killed_producers),
         cmocka_unit_test(test_killed_consumers),
         cmocka_unit_test(test_killed_both),
+        cmocka_unit_test(test_killed_holders),
     };
 
     if (troupe_init(&argc, &argv) != TROUPE_OK)
         return 1;
-    harness_watch(180);
+    harness_watch((unsigned)test_count(180, 900));
     return troupe_finalize(cmocka_run_group_tests(tests, table_warm, NULL));
 }

@@ -72,6 +72,16 @@ entries() {
     done
 }
 
+@test "leases: a worker dies, and every task is done" {
+    for i in 0 1 2 3 4 5; do
+        echo "$i squared is $((i * i)), attempt $((i == 3 ? 2 : 1))"
+    done >wanted
+    for way in "${ways[@]}"; do
+        as "$way" 3 "$examples/leases" >lines
+        diff wanted lines
+    done
+}
+
 @test "devices: exported, in front of the command, and set by the program" {
     for rank in 0 1 2 3; do echo "rank $rank: CUDA_VISIBLE_DEVICES = 0,1"; done >wanted
     command -v nvidia-smi >/dev/null && skip "with GPUs each rank sees its own of them"
