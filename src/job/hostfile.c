@@ -56,6 +56,17 @@ static const char *host_name(const char *word)
     return name;
 }
 
+/* "node1:4", as MPICH's files have it. Open MPI takes it for a name, which nobody then resolves. An
+ * IPv6 address has more colons. */
+static bool is_other_form(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    long slots;
+
+    return colon != NULL && strchr(colon + 1, ':') == NULL &&
+           text_to_long(colon + 1, 1, INT_MAX, &slots);
+}
+
 /* ---- a file ------------------------------------------------------------------------------- */
 
 /* Keys that Open MPI knows and that change nothing here. */
@@ -127,6 +138,9 @@ static int line_read(const char *where, char *line, struct hostfile *hostfile)
     if (name == NULL)
         return fail(TROUPE_BAD_ARGUMENT, "%s: %s is no name of a host; write: name slots=4", where,
                     word);
+    if (is_other_form(name))
+        return fail(TROUPE_BAD_ARGUMENT, "%s: %s is another launcher's form; write: %.*s slots=%s",
+                    where, name, (int)strcspn(name, ":"), name, strchr(name, ':') + 1);
     while (result == TROUPE_OK && (word = strtok_r(NULL, blanks, &rest)) != NULL)
         result = key_read(where, word, &slots);
     return result == TROUPE_OK ? host_add(hostfile, name, slots) : result;

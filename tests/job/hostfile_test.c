@@ -48,6 +48,7 @@ static void files_are_read(void **state)
         { "# lab\n\n  a\tslots = 4 max-slots=8 # old\r\nuser@b\n", "a b", { 4, 0 }, 0 },
         { "a slots=1\nb\na slots=2", "a b", { 3, 0 }, 0 },
         { "10.0.0.1 count=3\nnode-2.lab cpus=1\n", "10.0.0.1 node-2.lab", { 3, 1 }, 4 },
+        { "fe80::1 slots=2\n", "fe80::1", { 2 }, 2 },
     };
 
     (void)state;
@@ -78,6 +79,7 @@ static void wrong_lines_are_named(void **state)
         { "slots=4\n", ":1: ", "slots=4 is no name" },
         { "-o slots=4\n", ":1: ", "-o" },
         { "user@ slots=4\n", ":1: ", "user@" },
+        { "a\nuser@node1:4\n", ":2: ", "write: node1 slots=4" },
         { "a slots=2147483647\na slots=1\n", "", "more than" },
         { "# nothing\n", ": ", "names no host" },
         { "", ": ", "names no host" },
