@@ -391,6 +391,15 @@ void heap_claim_linked(struct actor *actor, uint64_t offset, enum block_role rol
                           (uint16_t)actor->number, memory_order_release);
 }
 
+void heap_role_set(struct actor *actor, uint64_t offset, enum block_role role)
+{
+    uint64_t value = note_locate(&actor->arena, role, offset);
+    _Atomic uint64_t *note = heap_note_find(actor->slot, note_span(value), note_block(value));
+
+    if (note != NULL)
+        atomic_store_explicit(note, value, memory_order_release);
+}
+
 void heap_release(struct actor *actor, uint64_t offset)
 {
     uint64_t value = note_locate(&actor->arena, ROLE_NONE, offset);

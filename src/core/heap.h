@@ -36,6 +36,9 @@ int heap_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset);
  * of whatever the block is linked to. */
 void heap_claim_linked(struct actor *actor, uint64_t offset, enum block_role role);
 
+/* Gives a block in flight with the actor another role. */
+void heap_role_set(struct actor *actor, uint64_t offset, enum block_role role);
+
 /* Frees a ROLE_ALONE block, or one in flight that is not wanted after all. */
 void heap_release(struct actor *actor, uint64_t offset);
 

@@ -9,6 +9,16 @@ int tx_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset)
     return heap_alloc(actor, bytes, offset);
 }
 
+void tx_set_aside(struct actor *actor, uint64_t offset)
+{
+    heap_role_set(actor, offset, ROLE_ALONE);
+}
+
+void tx_enlist(struct actor *actor, uint64_t offset)
+{
+    heap_role_set(actor, offset, ROLE_NEW);
+}
+
 void tx_retire(struct actor *actor, uint64_t offset)
 {
     heap_claim_linked(actor, offset, ROLE_OLD);

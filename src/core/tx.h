@@ -22,6 +22,11 @@
 /* Puts a new block in flight: linked by the commit, freed by an abort. See heap_alloc. */
 int tx_alloc(struct actor *actor, uint64_t bytes, uint64_t *offset);
 
+/* Keeps a new block out of the commits to come, for an operation that commits something else before
+ * it links the block, until tx_enlist makes it new again. An abort or a death frees it. */
+void tx_set_aside(struct actor *actor, uint64_t offset);
+void tx_enlist(struct actor *actor, uint64_t offset);
+
 /* A linked block that the commit frees. */
 void tx_retire(struct actor *actor, uint64_t offset);
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "object/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,17 @@ int home_do(uint64_t handle, enum object_kind kind, enum service_op op,
         return local(actor, handle);
     result = home_ask(actor, kind, &request, BELL_NO_WAIT, &answer);
     free(answer.data);
+    return result;
+}
+
+int home_end(uint64_t handle, enum object_kind kind, enum service_op op,
+             int (*local)(struct actor *actor, uint64_t handle))
+{
+    struct actor *actor;
+    int result = home_do(handle, kind, op, local);
+
+    if (result == TROUPE_OK && world_enter(&actor) == TROUPE_OK)
+        names_release(actor, handle);
     return result;
 }
 

@@ -24,6 +24,10 @@ int home_ask(struct actor *actor, enum object_kind kind, const struct request *r
 int home_do(uint64_t handle, enum object_kind kind, enum service_op op,
             int (*local)(struct actor *actor, uint64_t handle));
 
+/* The same for a destroy: afterwards the object's name is free, if it had one. */
+int home_end(uint64_t handle, enum object_kind kind, enum service_op op,
+             int (*local)(struct actor *actor, uint64_t handle));
+
 /* The same for a call that answers with one number, in the answer's first word. */
 int home_count(uint64_t handle, enum object_kind kind, enum service_op op,
                int (*local)(struct actor *actor, uint64_t handle, uint64_t *count),

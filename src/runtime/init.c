@@ -16,6 +16,7 @@
 #include "job/stdio.h"
 #include "job/supervise.h"
 #include "object/dict.h"
+#include "object/list.h"
 #include "object/names.h"
 #include "object/process.h"
 #include "object/process_gpus.h"
@@ -59,6 +60,7 @@ void runtime_register(void)
     process_register();
     queue_register();
     dict_register();
+    list_register();
     names_register();
     pool_register();
     sync_register();

@@ -64,6 +64,14 @@ entries() {
     done
 }
 
+@test "list: ten numbers, each once, in any order" {
+    for way in "${ways[@]}"; do
+        as "$way" 10 "$examples/list" >lines
+        [ "$(head -n 1 lines)" = "############" ]
+        tail -n 1 lines | tr -d '[] ' | tr ',' '\n' | sort -n | diff <(seq 0 9) -
+    done
+}
+
 @test "dict, started apart: the later writer of n wins" {
     for way in "${ways[@]}"; do
         as "$way" 10 "$examples/dict" 300 >lines

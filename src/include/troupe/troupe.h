@@ -9,6 +9,7 @@
 #define TROUPE_TROUPE_H
 
 #include "troupe/dict.h"
+#include "troupe/list.h"
 #include "troupe/pool.h"
 #include "troupe/process.h"
 #include "troupe/queue.h"
