@@ -20,14 +20,33 @@ void recover_register(int kind, recover_handler handler)
     handlers[kind] = handler;
 }
 
+static uint64_t resume_word(int kind, uint64_t place)
+{
+    return (uint64_t)kind << RESUME_SHIFT | place;
+}
+
 void resume_begin(struct actor *actor, int kind, uint64_t place)
 {
-    atomic_store(&actor->slot->resume, (uint64_t)kind << RESUME_SHIFT | place);
+    atomic_store(&actor->slot->resume, resume_word(kind, place));
 }
 
 void resume_end(struct actor *actor)
 {
-    atomic_store(&actor->slot->resume, 0);
+    atomic_store_explicit(&actor->slot->resume, 0, memory_order_release);
+}
+
+bool resume_is_named(const struct actor *actor, int kind, uint64_t place)
+{
+    uint32_t high = atomic_load(&actor->arena.header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(&actor->arena, number);
+
+        if (number != actor->number && atomic_load(&slot->resume) == resume_word(kind, place) &&
+            slot_state_of(atomic_load(&slot->identity)) == SLOT_LIVE)
+            return true;
+    }
+    return false;
 }
 
 static uint64_t claim_word(const struct arena *arena, uint32_t number)

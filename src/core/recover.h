@@ -20,6 +20,11 @@ void recover_register(int kind, recover_handler handler);
 void resume_begin(struct actor *actor, int kind, uint64_t place);
 void resume_end(struct actor *actor);
 
+/* Whether a living slot other than the actor's names this work. Sequentially consistent, as
+ * resume_begin: who names the work first and then looks for a sign that it is called off, and who
+ * gives that sign first and then asks here, cannot miss each other. */
+bool resume_is_named(const struct actor *actor, int kind, uint64_t place);
+
 /* Settles the transaction of one slot and releases its locks, if it is DEAD and nobody living is at
  * it. For a thread that waits for a lock and may itself be in the middle of a transaction: the rest
  * is left to recover_all. */

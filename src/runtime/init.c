@@ -15,6 +15,7 @@
 #include "job/run.h"
 #include "job/stdio.h"
 #include "job/supervise.h"
+#include "object/array.h"
 #include "object/dict.h"
 #include "object/list.h"
 #include "object/names.h"
@@ -61,6 +62,7 @@ void runtime_register(void)
     queue_register();
     dict_register();
     list_register();
+    array_register();
     names_register();
     pool_register();
     sync_register();

@@ -72,6 +72,12 @@ entries() {
     done
 }
 
+@test "counter: no addition is lost, on one node and on two" {
+    printf '%s\n' 'count: 20000' 'sum of halves: 10000.0' >wanted
+    as self 10 "$examples/counter" 2000 | diff wanted -
+    TROUPE_SIMULATED_NODES=2 as troupe 10 "$examples/counter" 2000 | diff wanted -
+}
+
 @test "dict, started apart: the later writer of n wins" {
     for way in "${ways[@]}"; do
         as "$way" 10 "$examples/dict" 300 >lines

@@ -8,6 +8,7 @@
 #ifndef TROUPE_TROUPE_H
 #define TROUPE_TROUPE_H
 
+#include "troupe/array.h"
 #include "troupe/dict.h"
 #include "troupe/list.h"
 #include "troupe/pool.h"
