@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ADDITIONS = 50000, ENDINGS = 200, WORDS = 512 };
+enum { WORKERS = 4, ADDITIONS = 20000, ENDINGS = 80, WORDS = 512 };
 #define ARENA_BYTES (32u << 20)
 
 static struct solo solo;

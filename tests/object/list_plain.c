@@ -7,7 +7,7 @@
 #include "list_sound.h"
 
 #define ARENA_BYTES (128u << 20)
-#define MANY 300000u
+#define MANY 60000u
 
 static struct solo solo;
 
@@ -280,7 +280,7 @@ static void extends_join(void **state)
 static void plays_by_the_reference(void **state)
 {
     uint64_t nothing = solo_linked(&solo);
-    long rounds = test_count(30, 1500);
+    long rounds = test_count(10, 1500);
 
     (void)state;
     for (long round = 0; round < rounds; round++) {

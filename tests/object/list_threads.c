@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, APPENDS = 20000, POPS = 8000, BATCH = 21, ENDINGS = 60, LETTERS = 26 };
+enum { WORKERS = 4, APPENDS = 5000, POPS = 4000, BATCH = 21, ENDINGS = 30, LETTERS = 26 };
 #define ARENA_BYTES (128u << 20)
 
 static struct solo solo;
@@ -302,7 +302,7 @@ static void extends_stay_together(void **state)
     troupe_list list = workers_begin(workers, extend_all, NULL);
 
     (void)state;
-    for (int looks = 0; looks < 20; looks++)
+    for (int looks = 0; looks < 5; looks++)
         expect_batches(list);
     workers_end(workers);
     expect_batches(list);
@@ -382,7 +382,7 @@ static void killed(void **state)
     _Atomic uint64_t *shared =
         mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint64_t nothing = solo_linked(&solo), random = 362436069;
-    long rounds = test_count(40, 1000);
+    long rounds = test_count(25, 1000);
     troupe_list list;
 
     (void)state;
