@@ -1,5 +1,5 @@
-/* Arrays, killed at every instruction: their making, an addition, their end, and the last user of an
- * array whose end has left it to that user. */
+/* Arrays, killed at every instruction: their making, an addition, their end, and the last user of
+ * an array whose end has left it to that user. */
 #include "harness.h"
 
 #include "core/recover.h"
