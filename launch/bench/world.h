@@ -24,6 +24,7 @@ world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_put_many, world_queue_mpmc, world_queue_bandwidth;
 world_mode world_queue_rtt, world_queue_idle;
 world_mode world_dict_get, world_dict_set, world_dict_miss;
+world_mode world_list_append, world_list_get, world_array_add;
 world_mode world_am_rtt, world_am_rtt_busy;
 world_mode world_remote_get, world_remote_get_busy, world_remote_set;
 world_mode world_kernel_stream, world_kernel_copy, world_kernel_shared;

@@ -90,12 +90,42 @@ def dict_operation(operation):
     return measure
 
 
+def list_append(count, size, _ranks):
+    """Microseconds of an append to a manager's list."""
+    item = bytes(size)
+    with multiprocessing.Manager() as manager:
+        shared = manager.list()
+        return us_each(lambda: shared.append(item), count)
+
+
+def list_get(count, size, _ranks):
+    """Microseconds of a look at a random item of a manager's list."""
+    chosen = random.Random(1)
+    with multiprocessing.Manager() as manager:
+        shared = manager.list([bytes(size)] * KEYS)
+        return us_each(lambda: shared[chosen.randrange(KEYS)], count)
+
+
+def value_add(count, _size, _ranks):
+    """Microseconds of an addition to a shared value, under the value's own lock."""
+    value = multiprocessing.Value("q", 0)
+
+    def add():
+        with value.get_lock():
+            value.value += 1
+
+    return us_each(add, count)
+
+
 MODES = {
     "pool.apply": pool_apply,
     "queue.stream": queue_stream,
     "queue.rtt": queue_rtt,
     "dict.get": dict_operation(lambda shared, key, value: shared[key]),
     "dict.set": dict_operation(lambda shared, key, value: shared.__setitem__(key, value)),
+    "list.append": list_append,
+    "list.get": list_get,
+    "value.add": value_add,
     "dict.miss": dict_operation(lambda shared, key, value: shared.get("m" + key)),
 }
 
