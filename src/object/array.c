@@ -8,6 +8,7 @@
 #include "core/root.h"
 #include "object/array_local.h"
 #include "object/home.h"
+#include "object/mutex.h"
 #include "object/names.h"
 
 #include <stdlib.h>
@@ -301,6 +302,16 @@ int troupe_array_pointer(troupe_array array, void **pointer)
     return result == TROUPE_OK ? array_pointer(actor, array.id, pointer) : result;
 }
 
+int troupe_array_get_lock(troupe_array array, troupe_lock *lock)
+{
+    if (lock == NULL)
+        return fail(TROUPE_BAD_ARGUMENT, "array: no place for the lock's handle; pass a pointer");
+    if (handle_kind(array.id) != OBJECT_ARRAY)
+        return table_refuse(array.id, OBJECT_ARRAY);
+    lock->id = array.id;
+    return TROUPE_OK;
+}
+
 int troupe_array_destroy(troupe_array array)
 {
     return home_end(array.id, OBJECT_ARRAY, SERVICE_ARRAY_DESTROY, array_destroy);
@@ -322,6 +333,7 @@ static int destroy_handler(struct actor *actor, const struct request *request, b
 
 void array_register(void)
 {
+    party_register(OBJECT_ARRAY, mutex_party_end);
     recover_register(RESUME_ARRAY_USE, array_end);
     recover_register(RESUME_ARRAY_LEAVE, array_end);
     service_register(SERVICE_ARRAY_GET, get_handler);

@@ -7,14 +7,17 @@
 #include "core/recover.h"
 #include "core/root.h"
 #include "core/tx.h"
+#include "object/mutex.h"
+#include "object/word.h"
 #include "object/words.h"
 
 enum array_state { ARRAY_OPEN = 0, ARRAY_ENDING = 1 };
 
 #define WORD sizeof(uint64_t)
 
-/* A record's body. */
+/* A record's body. The mutex comes first: the record is the array's lock as well. */
 struct array {
+    struct mutex mutex;
     _Atomic uint64_t state;
     _Atomic uint64_t block;
     uint64_t length;
@@ -93,6 +96,7 @@ int array_make(struct actor *actor, const void *options, uint64_t *handle)
     array_of(record)->length = chosen.length;
     tx_enlist(actor, block);
     tx_write(actor, &array_of(record)->block, block);
+    word_begin(actor, record, 0);
     table_publish(actor, record, OBJECT_ARRAY, 0, handle);
     return TROUPE_OK;
 }

@@ -2,6 +2,7 @@
  *
  * What always holds:
  * - Type, length and the elements' block stay from the making to the end.
+ * - The record's word is the array's lock (object/mutex.h), which guards nothing by itself.
  * - Nobody locks anything to use the elements. Who does names the record in its slot as work under
  *   way (RESUME_ARRAY_USE), and then looks whether the array is ending; who ends it says so first,
  *   and then looks for such names. Who is done changes the name (_LEAVE) before it looks whether

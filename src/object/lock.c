@@ -1,9 +1,15 @@
-/* The public calls of locks, and the same calls from other nodes. */
+/* The public calls of locks, and the same calls from other nodes. An array is its own lock's
+ * record, too (object/array_local.h): its handle is a lock's here, but for the destroy. */
 #include "base/error.h"
 #include "object/mutex.h"
 #include "object/sync.h"
 #include "object/word.h"
 #include "troupe/sync.h"
+
+static enum object_kind kind_of(uint64_t handle)
+{
+    return handle_kind(handle) == OBJECT_ARRAY ? OBJECT_ARRAY : OBJECT_LOCK;
+}
 
 /* ---- here ------------------------------------------------------------------------------- */
 
@@ -11,7 +17,7 @@ static int acquire_here(struct actor *actor, uint64_t handle, uint64_t deadline)
 {
     struct mutex_holder holder = mutex_holder_of(actor);
     struct record *record;
-    int result = table_find(actor, handle, OBJECT_LOCK, &record);
+    int result = table_find(actor, handle, kind_of(handle), &record);
 
     return result == TROUPE_OK ? mutex_acquire(actor, record, handle, &holder, deadline) : result;
 }
@@ -20,7 +26,7 @@ static int release_here(struct actor *actor, uint64_t handle, bool *own)
 {
     struct mutex_holder holder = mutex_holder_of(actor);
     struct record *record;
-    int result = table_find(actor, handle, OBJECT_LOCK, &record);
+    int result = table_find(actor, handle, kind_of(handle), &record);
 
     return result == TROUPE_OK ? mutex_release(actor, record, handle, &holder, own) : result;
 }
@@ -38,7 +44,7 @@ static int acquire_there(struct actor *actor, uint64_t handle, uint64_t deadline
 {
     struct request request = request_make(actor, SERVICE_LOCK_ACQUIRE, handle);
 
-    return sync_ask(actor, OBJECT_LOCK, &request, deadline, NULL);
+    return sync_ask(actor, kind_of(handle), &request, deadline, NULL);
 }
 
 static int acquire_handler(struct actor *actor, const struct request *request, bool last,
@@ -46,7 +52,7 @@ static int acquire_handler(struct actor *actor, const struct request *request, b
 {
     struct mutex_holder holder = { request->words[0], request->words[1] };
     struct record *record;
-    int result = table_find(actor, request->object, OBJECT_LOCK, &record);
+    int result = table_find(actor, request->object, kind_of(request->object), &record);
 
     (void)answer;
     if (result != TROUPE_OK)
@@ -63,7 +69,7 @@ static int release_there(struct actor *actor, uint64_t handle, bool *own)
 {
     struct request request = request_make(actor, SERVICE_LOCK_RELEASE, handle);
     uint64_t words[SERVICE_WORDS];
-    int result = sync_ask(actor, OBJECT_LOCK, &request, BELL_NO_WAIT, words);
+    int result = sync_ask(actor, kind_of(handle), &request, BELL_NO_WAIT, words);
 
     *own = words[0] != 0;
     return result;
@@ -75,7 +81,7 @@ static int release_handler(struct actor *actor, const struct request *request, b
     struct mutex_holder holder = { request->words[0], request->words[1] };
     struct record *record;
     bool own = false;
-    int result = table_find(actor, request->object, OBJECT_LOCK, &record);
+    int result = table_find(actor, request->object, kind_of(request->object), &record);
 
     (void)last, (void)bell;
     if (result == TROUPE_OK)

@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include "object/array.h"
+#include "object/sync.h"
 
 /* As many bytes as some pieces of a message and a bit. */
 #define LONG_BYTES (5u * (1u << 19) + 8u)
@@ -11,6 +12,7 @@ static int begin(void **state)
     (void)state;
     pair_begin();
     array_register();
+    lock_register();
     return 0;
 }
 
@@ -185,6 +187,31 @@ static void points_on_its_node_alone(void **state)
     assert_int_equal(troupe_array_destroy(far), TROUPE_OK);
 }
 
+static void has_a_lock_of_its_own(void **state)
+{
+    troupe_array near = make_on(0, TROUPE_INT64, 1), far = make_on(1, TROUPE_INT64, 1);
+    troupe_lock lock, other, none = { 7 };
+
+    (void)state;
+    assert_int_equal(troupe_array_get_lock(near, &lock), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_TIMEOUT);
+    assert_int_equal(troupe_array_add(near, 0, 1, NULL), TROUPE_OK);
+    assert_int_equal(troupe_lock_release(lock), TROUPE_OK);
+    assert_int_equal(troupe_lock_release(lock), TROUPE_BAD_ARGUMENT);
+    assert_int_equal(troupe_lock_destroy(lock), TROUPE_BAD_HANDLE);
+    assert_int_equal(troupe_array_get_lock(far, &other), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(other, TROUPE_NO_WAIT), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(other, TROUPE_NO_WAIT), TROUPE_TIMEOUT);
+    assert_int_equal(troupe_lock_release(other), TROUPE_OK);
+    assert_int_equal(troupe_array_get_lock((troupe_array){ 9 }, &none), TROUPE_BAD_HANDLE);
+    assert_int_equal(troupe_array_get_lock(near, NULL), TROUPE_BAD_ARGUMENT);
+    assert_int_equal(none.id, 7);
+    assert_int_equal(troupe_array_destroy(near), TROUPE_OK);
+    assert_int_equal(troupe_array_destroy(far), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_BAD_HANDLE);
+}
+
 static void refuses_what_cannot_be(void **state)
 {
     troupe_array_options options = { .type = 3, .length = 1 };
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(there),
         cmocka_unit_test(a_value_is_an_array_of_one),
         cmocka_unit_test(points_on_its_node_alone),
+        cmocka_unit_test(has_a_lock_of_its_own),
         cmocka_unit_test(refuses_what_cannot_be),
     };
 

@@ -174,6 +174,46 @@ static void use_until_killed(troupe_array shared, _Atomic uint64_t *acknowledged
     }
 }
 
+static uint32_t party_in(troupe_array array)
+{
+    int64_t party = 0;
+
+    assert_int_equal(troupe_array_get(array, 0, &party, sizeof party), TROUPE_OK);
+    return (uint32_t)party;
+}
+
+/* A process that dies with the array's lock leaves it to the next, who is told. */
+static void lock_of_the_dead(void **state)
+{
+    troupe_array array = make(TROUPE_INT64, 2);
+    troupe_lock lock;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(troupe_array_get_lock(array, &lock), TROUPE_OK);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct actor *actor;
+
+        if (solo_join_child(&actor) == TROUPE_OK &&
+            troupe_lock_acquire(lock, TROUPE_NO_WAIT) == TROUPE_OK)
+            troupe_array_add(array, 0, actor->party, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_TIMEOUT);
+    assert_int_equal(slots_bury(&solo.actor->arena, party_in(array)), 1);
+    recover_all(solo.actor);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_OWNER_DIED);
+    assert_int_equal(troupe_lock_release(lock), TROUPE_OK);
+    assert_int_equal(troupe_lock_acquire(lock, TROUPE_NO_WAIT), TROUPE_OK);
+    assert_int_equal(troupe_lock_release(lock), TROUPE_OK);
+    assert_int_equal(troupe_array_destroy(array), TROUPE_OK);
+}
+
 /* What a killed process had made and not told of stays: at most one array a round. So the shared
  * one alone is counted, and that it can be ended. */
 static void killed(void **state)
@@ -224,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_addition_is_lost),
         cmocka_unit_test(ends_under_its_users),
+        cmocka_unit_test(lock_of_the_dead),
         cmocka_unit_test(killed),
     };
 

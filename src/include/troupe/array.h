@@ -3,6 +3,7 @@
 #ifndef TROUPE_ARRAY_H
 #define TROUPE_ARRAY_H
 
+#include "troupe/sync.h"
 #include "troupe/types.h"
 
 #ifdef __cplusplus
@@ -87,6 +88,11 @@ TROUPE_API int troupe_array_length(troupe_array array, uint64_t *length);
  * Returns     TROUPE_OK
  *             TROUPE_BAD_ARGUMENT  the array lives on another node: use get and set there */
 TROUPE_API int troupe_array_pointer(troupe_array array, void **pointer);
+
+/* The array's own lock, for what must happen to several elements at one moment: by agreement, since
+ * no other call looks at it. It is taken and released as any lock (troupe/sync.h), a holder's death
+ * is told by TROUPE_OWNER_DIED, and it ends with the array. */
+TROUPE_API int troupe_array_get_lock(troupe_array array, troupe_lock *lock);
 
 /* Ends the array and frees its elements, once the calls that are at them are over. Pointers to them
  * must no longer be used. */
