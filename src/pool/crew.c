@@ -10,6 +10,8 @@
 #include "core/lock.h"
 #include "core/tx.h"
 #include "core/world.h"
+#include "object/process.h"
+#include "pool/share.h"
 
 #include <stdio.h>
 
@@ -44,10 +46,10 @@ static enum place place_look(const struct arena *arena, uint64_t word, char *rea
         return PLACE_EMPTY;
     if (!is_process(word))
         return actor_tag_lives(arena, word) ? PLACE_STARTING : PLACE_EMPTY;
+    if (troupe_process_join((troupe_process){ word }, TROUPE_NO_WAIT) == TROUPE_TIMEOUT)
+        return PLACE_LIVES;
     if (troupe_process_status_get((troupe_process){ word }, &status) != TROUPE_OK)
         return PLACE_ENDED;
-    if (status.state < TROUPE_STATE_DONE)
-        return PLACE_LIVES;
     if (status.reason[0] != '\0')
         snprintf(reason, POOL_REASON_BYTES, "%s", status.reason);
     else
@@ -61,10 +63,14 @@ static int worker_start(const struct pool *pool, uint64_t handle, uint64_t index
 {
     struct crew_order order = { handle, index };
     char name[TROUPE_NAME_SIZE];
-    troupe_process_options options = {
-        .name = name, .method = pool->method, .where = TROUPE_ON_NODE, .place = world_here.node
-    };
+    troupe_process_options options = { .name = name, .method = pool->method };
 
+    /* Fresh processes would all be the caller's node's. */
+    if (pool->method == TROUPE_METHOD_SPAWN) {
+        options.where = TROUPE_ON_NODE;
+        options.place =
+            (world_here.node + (int)(index % (uint64_t)world_here.nodes)) % world_here.nodes;
+    }
     snprintf(name, sizeof name, "%.40s-%llu", pool->name, (unsigned long long)index);
     return troupe_process_start(pool_worker, &order, sizeof order, &options, process);
 }
@@ -81,7 +87,6 @@ static int place_fill(struct actor *actor, struct pool *pool, uint64_t handle, u
         return TROUPE_OK;
     if (is_process(seen))
         troupe_process_close((troupe_process){ seen });
-    atomic_store(&entry->node, 0);
     result = worker_start(pool, handle, index, &process);
     atomic_store(&entry->word, result == TROUPE_OK ? process.id : 0);
     if (result == TROUPE_OK)
@@ -146,6 +151,7 @@ void crew_look(uint64_t handle)
         return;
     for (uint64_t i = 0; i < pool_of(record)->workers && is_wanted(pool_of(record)); i++)
         place_mend(actor, record, handle, i, &sight);
+    share_mend(actor, handle);
     if (sight.present == 0 && sight.result != TROUPE_OK)
         pool_break(actor, handle, sight.result, sight.reason);
 }
@@ -164,7 +170,7 @@ void crew_replace(uint64_t handle, uint64_t index)
         place_fill(actor, pool_of(record), handle, index, word);
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 /* The first process of the crew that has not ended; 0 when there is none. */
 static uint64_t living_find(const struct arena *arena, const struct pool *pool)
@@ -219,16 +225,20 @@ void crew_end(struct actor *actor, struct record *record)
     }
 }
 
-bool crew_lives_on(const struct arena *arena, const struct pool *pool, int node)
+/* A process's own record, here at its home, has the node that runs it. */
+static bool runs_on(struct actor *actor, uint64_t word, int node)
 {
-    char unused[POOL_REASON_BYTES];
+    struct record *record;
 
-    for (uint64_t i = 0; i < pool->workers; i++) {
-        const struct crew_entry *entry = &entries_of(arena, pool)[i];
+    return is_process(word) && table_find(actor, word, OBJECT_PROCESS, &record) == TROUPE_OK &&
+           atomic_load(&process_of(record)->runner) == (uint64_t)node + 1 &&
+           atomic_load(&process_of(record)->state) < TROUPE_STATE_DONE;
+}
 
-        if (atomic_load(&entry->node) == (uint64_t)node + 1 &&
-            place_look(arena, atomic_load(&entry->word), unused) == PLACE_LIVES)
+bool crew_lives_on(struct actor *actor, const struct pool *pool, int node)
+{
+    for (uint64_t i = 0; i < pool->workers; i++)
+        if (runs_on(actor, atomic_load(&entries_of(&actor->arena, pool)[i].word), node))
             return true;
-    }
     return false;
 }

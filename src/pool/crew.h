@@ -9,10 +9,9 @@
 #include "pool/pool_local.h"
 
 /* word: the process's handle, 0: none yet, or the tag of whoever starts it (a handle's upper bits
- * say that it is one). node: 1 + where it said that it is. */
+ * say that it is one). */
 struct crew_entry {
     _Atomic uint64_t word;
-    _Atomic uint64_t node;
 };
 
 /* What a worker is started with. */
@@ -34,8 +33,8 @@ void crew_replace(uint64_t handle, uint64_t index);
 /* Closes the processes' handles: the last thing of a pool. */
 void crew_end(struct actor *actor, struct record *record);
 
-/* Whether any worker that is on a node may still live. */
-bool crew_lives_on(const struct arena *arena, const struct pool *pool, int node);
+/* Whether any worker on another node has not ended. */
+bool crew_lives_on(struct actor *actor, const struct pool *pool, int node);
 
 /* The worker's life: the target of its process. */
 int pool_worker(const void *argument, size_t bytes);

@@ -12,7 +12,7 @@
 
 _Static_assert(sizeof(struct job) <= RECORD_ROOM, "a job fits its record");
 
-/* ---- making ----------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 static uint64_t align_up(uint64_t bytes)
 {
@@ -36,7 +36,7 @@ static void job_fill(struct job *job, const struct job_order *order)
 }
 
 static int record_make(struct actor *actor, uint64_t pool, const struct job_order *order,
-                       struct record **record, uint64_t *handle)
+                       struct record **record, uint64_t *handle, bool *named)
 {
     int result = table_reserve(actor, record);
 
@@ -45,7 +45,7 @@ static int record_make(struct actor *actor, uint64_t pool, const struct job_orde
     job_fill(job_of(*record), order);
     job_of(*record)->pool = pool;
     atomic_store(&job_of(*record)->maker, actor_tag(actor));
-    resume_begin(actor, RESUME_POOL_JOB, arena_offset(&actor->arena, *record));
+    *named = actor_resume(actor, RESUME_POOL_JOB, arena_offset(&actor->arena, *record));
     table_publish(actor, *record, OBJECT_JOB, 0, handle);
     return TROUPE_OK;
 }
@@ -81,23 +81,36 @@ static int shut_say(const struct pool *pool)
                 atomic_load(&pool->state) == POOL_CLOSED ? "closed" : "terminated");
 }
 
+static _Atomic uint64_t *held_find(struct pool *pool)
+{
+    for (int i = 0; i < POOL_HELD_MOST; i++)
+        if (atomic_load(&pool->held[i]) == 0)
+            return &pool->held[i];
+    return NULL;
+}
+
 /* The job is linked, and from now on the pool's. */
 static int job_link(struct actor *actor, struct record *pool_record, struct record *record)
 {
     struct pool *pool = pool_of(pool_record);
     struct job *job = job_of(record);
     uint64_t place = arena_offset(&actor->arena, record), last = atomic_load(&pool->last);
+    _Atomic uint64_t *held = NULL;
 
-    /* A share takes what its home has leased, also when no new jobs come. */
-    if (atomic_load(&pool->state) != POOL_OPEN &&
-        (job->home == 0 || atomic_load(&pool->state) != POOL_CLOSED))
+    if (atomic_load(&pool->state) != POOL_OPEN)
         return shut_say(pool);
+    if (job->home != 0 && (held = held_find(pool)) == NULL)
+        return fail(TROUPE_FULL, "the share of the pool %s has all the parts it can have",
+                    pool->name);
     if (job->n == 0) {
         tx_write(actor, &job->state, JOB_DONE);
         tx_commit(actor);
         return TROUPE_OK;
     }
     bell_promise(actor, &pool_record->bell);
+    if (held != NULL)
+        tx_write(actor, held, place);
+    tx_write(actor, &job->maker, 0);
     tx_write(actor, &job->state, JOB_OPEN);
     tx_write(actor, last != 0 ? &job_of(record_at(&actor->arena, last))->next : &pool->first,
              place);
@@ -111,11 +124,12 @@ int job_submit(struct actor *actor, uint64_t pool, const struct job_order *order
 {
     struct record *pool_record, *record;
     uint64_t made;
+    bool named;
     int result = table_find(actor, pool, OBJECT_POOL, &pool_record);
 
     if (result == TROUPE_OK)
-        result =
-            record_make(actor, arena_offset(&actor->arena, pool_record), order, &record, &made);
+        result = record_make(actor, arena_offset(&actor->arena, pool_record), order, &record, &made,
+                             &named);
     if (result != TROUPE_OK)
         return result;
     result = data_make(actor, job_of(record), order);
@@ -130,11 +144,23 @@ int job_submit(struct actor *actor, uint64_t pool, const struct job_order *order
         *handle = made;
     else
         job_mend(actor, arena_offset(&actor->arena, record));
-    resume_end(actor);
+    if (named)
+        resume_end(actor);
     return result;
 }
 
-/* ---- running dry ------------------------------------------------------------------------ */
+/* ---- running dry --------------------------------------------------------------------------- */
+
+/* Nothing new when the caller has promised this bell before. */
+static void promise_once(struct actor *actor, struct bell *bell)
+{
+    uint64_t place = arena_offset(&actor->arena, bell);
+
+    for (int i = 0; i < SLOT_PROMISES; i++)
+        if (atomic_load(&actor->slot->promises[i]) == place)
+            return;
+    bell_promise(actor, bell);
+}
 
 /* Writes, in the open transaction, that the job is done, and promises the bells. */
 static void done_write(struct actor *actor, struct record *pool_record, struct record *record)
@@ -146,7 +172,7 @@ static void done_write(struct actor *actor, struct record *pool_record, struct r
     tx_write(actor, &pool->jobs, jobs);
     bell_promise(actor, &record->bell);
     if (jobs == 0 && atomic_load(&pool->state) != POOL_OPEN)
-        bell_promise(actor, &pool_record->bell);
+        promise_once(actor, &pool_record->bell);
 }
 
 bool job_seat_left(struct actor *actor, struct record *pool, uint64_t place)
@@ -199,7 +225,7 @@ void job_stop(struct actor *actor, struct record *pool_record, struct record *re
         job_end(actor, record);
 }
 
-/* ---- notes ------------------------------------------------------------------------------ */
+/* ---- notes --------------------------------------------------------------------------------- */
 
 const struct note *job_note_find(const struct arena *arena, const struct job *job, uint64_t index)
 {
@@ -239,7 +265,7 @@ void job_note(struct actor *actor, struct record *record, const struct note *not
     tx_commit(actor);
 }
 
-/* ---- ending ----------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------- */
 
 static void data_free(struct actor *actor, struct job *job)
 {

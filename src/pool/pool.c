@@ -11,6 +11,7 @@
 #include "core/world.h"
 #include "pool/crew.h"
 #include "pool/result.h"
+#include "pool/share.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ struct owned {
 static struct owned *owned;
 static pthread_mutex_t owned_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- making ----------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 static int options_check(const troupe_pool_options *options)
 {
@@ -52,12 +53,13 @@ static int options_check(const troupe_pool_options *options)
     return TROUPE_OK;
 }
 
-/* A seat for each worker and one for its successor, while both are there. */
+/* A seat for each worker one for its successor while both are there, and those that other nodes
+ * lease. */
 static int pool_describe(const troupe_pool_options *options, struct pool *made)
 {
     memset(made, 0, sizeof *made);
     made->workers = (uint64_t)(options->workers > 0 ? options->workers : troupe_world_size());
-    made->seat_count = 2 * made->workers;
+    made->seat_count = 2 * made->workers + share_leases_most(world_here.nodes);
     made->tries = (uint64_t)(options->tries > 0 ? options->tries : TRIES_USUAL);
     made->max_tasks = (uint64_t)options->max_tasks;
     made->method = options->method;
@@ -147,9 +149,12 @@ int troupe_pool_create(const troupe_pool_options *options, troupe_pool *pool)
         result = owned_make(&made, chosen->argument, &mine);
     if (result != TROUPE_OK)
         return result;
-    result = crew_start(actor, mine->handle);
+    result = share_make_all(actor, mine->handle);
+    if (result == TROUPE_OK)
+        result = crew_start(actor, mine->handle);
     if (result != TROUPE_OK) {
         pool_destroy(actor, mine->handle);
+        share_end_all(actor, mine->handle);
         owned_free(mine);
         return result;
     }
@@ -158,7 +163,7 @@ int troupe_pool_create(const troupe_pool_options *options, troupe_pool *pool)
     return TROUPE_OK;
 }
 
-/* ---- ending ----------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------- */
 
 static int at_home(uint64_t handle, struct actor **actor)
 {
@@ -174,6 +179,8 @@ static int shut(uint64_t handle, enum pool_state state)
 
     if (result == TROUPE_OK)
         result = pool_shut(actor, handle, state);
+    if (result == TROUPE_OK && state == POOL_TERMINATED)
+        share_end_all(actor, handle);
     return result;
 }
 
@@ -203,9 +210,11 @@ int troupe_pool_destroy(troupe_pool pool)
     if (result != TROUPE_OK)
         return result;
     result = pool_destroy(actor, pool.id);
-    if (result == TROUPE_OK)
-        owned_free(owned_take(pool.id));
-    return result;
+    if (result != TROUPE_OK)
+        return result;
+    share_end_all(actor, pool.id);
+    owned_free(owned_take(pool.id));
+    return TROUPE_OK;
 }
 
 void pool_end_all(void)
@@ -217,6 +226,7 @@ void pool_end_all(void)
         return;
     while ((mine = owned_take(0)) != NULL) {
         pool_destroy(actor, mine->handle);
+        share_end_all(actor, mine->handle);
         owned_free(mine);
     }
 }
@@ -225,4 +235,5 @@ void pool_register(void)
 {
     recover_register(RESUME_POOL, pool_mend);
     recover_register(RESUME_POOL_JOB, job_mend);
+    share_register();
 }

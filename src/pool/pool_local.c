@@ -14,7 +14,7 @@
 
 _Static_assert(sizeof(struct pool) <= RECORD_ROOM, "a pool fits its record");
 
-/* ---- making ----------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 static int block_make(struct actor *actor, _Atomic uint64_t *word, uint64_t bytes,
                       const void *contents)
@@ -60,7 +60,7 @@ int pool_make(struct actor *actor, const struct pool *made, const void *argument
     return TROUPE_OK;
 }
 
-/* ---- shutting ----------------------------------------------------------------------------- */
+/* ---- shutting ------------------------------------------------------------------------------ */
 
 /* Nothing that has not begun will: the banks first, then the seats that nobody sits on. Those who
  * sit see the state themselves. Can be done again from anywhere. */
@@ -96,36 +96,38 @@ static void shut_locked(struct actor *actor, struct record *record, enum pool_st
 }
 
 /* Takes the lock, and puts the pool into the caller's slot until unlocked. */
-static int pool_hold(struct actor *actor, uint64_t handle, struct record **record)
+static int pool_hold(struct actor *actor, uint64_t handle, struct record **record, bool *named)
 {
     int result = table_find(actor, handle, OBJECT_POOL, record);
 
     if (result != TROUPE_OK)
         return result;
-    resume_begin(actor, RESUME_POOL, arena_offset(&actor->arena, *record));
+    *named = actor_resume(actor, RESUME_POOL, arena_offset(&actor->arena, *record));
     result = table_lock(actor, handle, OBJECT_POOL, record);
-    if (result != TROUPE_OK)
+    if (result != TROUPE_OK && *named)
         resume_end(actor);
     return result;
 }
 
-static void pool_let_go(struct actor *actor, struct record *record)
+static void pool_let_go(struct actor *actor, struct record *record, bool named)
 {
     bell_promise(actor, &record->bell);
     pool_leave_record(actor, record);
     bell_redeem(actor, FUTEX_ALL);
-    resume_end(actor);
+    if (named)
+        resume_end(actor);
 }
 
 int pool_shut(struct actor *actor, uint64_t handle, enum pool_state state)
 {
     struct record *record;
-    int result = pool_hold(actor, handle, &record);
+    bool named;
+    int result = pool_hold(actor, handle, &record, &named);
 
     if (result != TROUPE_OK)
         return result;
     shut_locked(actor, record, state);
-    pool_let_go(actor, record);
+    pool_let_go(actor, record, named);
     return TROUPE_OK;
 }
 
@@ -133,8 +135,9 @@ void pool_break(struct actor *actor, uint64_t handle, int result, const char *se
 {
     struct record *record;
     struct pool *pool;
+    bool named;
 
-    if (pool_hold(actor, handle, &record) != TROUPE_OK)
+    if (pool_hold(actor, handle, &record, &named) != TROUPE_OK)
         return;
     pool = pool_of(record);
     if (atomic_load(&pool->state) < POOL_TERMINATED) {
@@ -142,23 +145,24 @@ void pool_break(struct actor *actor, uint64_t handle, int result, const char *se
         snprintf(pool->reason, sizeof pool->reason, "%s", sentence);
     }
     shut_locked(actor, record, POOL_BROKEN);
-    pool_let_go(actor, record);
+    pool_let_go(actor, record, named);
 }
 
 int pool_destroy(struct actor *actor, uint64_t handle)
 {
     struct record *record;
-    int result = pool_hold(actor, handle, &record);
+    bool named;
+    int result = pool_hold(actor, handle, &record, &named);
 
     if (result != TROUPE_OK)
         return result;
     shut_locked(actor, record, POOL_TERMINATED);
     atomic_store(&pool_of(record)->destroyed, 1);
-    pool_let_go(actor, record);
+    pool_let_go(actor, record, named);
     return TROUPE_OK;
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 /* The next job of this pool after index. */
 static struct record *job_next(const struct arena *arena, uint64_t pool, uint64_t *index)
@@ -210,7 +214,7 @@ void pool_leave_record(struct actor *actor, struct record *record)
         lock_give(actor, &record->lock);
 }
 
-/* ---- the dead --------------------------------------------------------------------------- */
+/* ---- the dead ------------------------------------------------------------------------------ */
 
 static void seats_mend(struct actor *actor, struct record *record)
 {
@@ -248,8 +252,10 @@ void pool_mend(struct actor *actor, uint64_t place)
     }
     if (atomic_load(&pool->state) >= POOL_TERMINATED && atomic_load(&pool->seats) != 0)
         tasks_drop(actor, record);
-    while ((job = job_next(&actor->arena, place, &index)) != NULL)
+    while ((job = job_next(&actor->arena, place, &index)) != NULL) {
+        job_mend(actor, arena_offset(&actor->arena, job));
         job_end(actor, job);
+    }
     bell_promise(actor, &record->bell);
     pool_leave_record(actor, record);
     bell_redeem(actor, FUTEX_ALL);

@@ -24,6 +24,7 @@
 #include "troupe/pool.h"
 
 #define POOL_REASON_BYTES 200
+#define POOL_HELD_MOST 4 /* parts of jobs that a share has at a time */
 
 enum pool_state {
     POOL_OPEN = 0,
@@ -52,9 +53,10 @@ struct pool {
     _Atomic uint64_t vain;        /* workers started since the last one arrived */
     _Atomic uint64_t leases;      /* that were given so far */
     _Atomic uint64_t buyer;       /* of a share: the worker that asks its home for tasks */
-    _Atomic uint64_t seats;       /* offset */
-    _Atomic uint64_t crew;        /* offset of the workers, see crew.h */
-    _Atomic uint64_t argument;    /* offset of the initializer's, 0: none */
+    _Atomic uint64_t held[POOL_HELD_MOST]; /* of a share: its parts, offsets of jobs */
+    _Atomic uint64_t seats;                /* offset */
+    _Atomic uint64_t crew;                 /* offset of the workers, see crew.h */
+    _Atomic uint64_t argument;             /* offset of the initializer's, 0: none */
     uint64_t argument_bytes;
     uint64_t seat_count, workers;
     uint64_t tries, max_tasks;
@@ -86,7 +88,7 @@ struct job {
     uint64_t n, input_bytes, output_bytes, chunk;
     uint64_t stop_at_failure, ordered;
     uint64_t first;       /* index of task 0, in a share's part of a job */
-    uint64_t home, lease; /* of such a part: the whole job's handle, the lease's number */
+    uint64_t home, lease; /* of such a part: the pool's handle, the lease's number */
     struct target function;
 };
 
@@ -136,11 +138,23 @@ static inline _Atomic unsigned char *job_states(const struct arena *arena, const
     return arena_at(arena, job->states);
 }
 
+/* Whether its workers may leave. */
+static inline bool pool_is_over(const struct pool *pool)
+{
+    uint64_t state = atomic_load(&pool->state);
+
+    return state >= POOL_TERMINATED || (state == POOL_CLOSED && atomic_load(&pool->jobs) == 0);
+}
+
 /* incarnation (32) | slot (32): who somebody is, and whether that one still lives. */
 uint64_t actor_tag(const struct actor *actor);
 bool actor_tag_lives(const struct arena *arena, uint64_t tag);
 
-/* ---- pool_local.c: the pool ------------------------------------------------------------- */
+/* Names work in the caller's slot, unless that is a worker's: it names its pool already, and
+ * mending the pool does it all. Whether it did, and so the caller is to end it. */
+bool actor_resume(struct actor *actor, int kind, uint64_t place);
+
+/* ---- pool_local.c: the pool ---------------------------------------------------------------- */
 
 /* Makes the record and its blocks; the caller has filled `made` with what does not change. From
  * then on the actor's slot names the pool: when that actor dies, it is mended. */
@@ -163,7 +177,7 @@ void pool_mend(struct actor *actor, uint64_t place);
  * given. */
 void pool_leave_record(struct actor *actor, struct record *record);
 
-/* ---- seat.c: seats; the caller holds the pool's lock unless it says otherwise --------------- */
+/* ---- seat.c: seats; the caller holds the pool's lock unless it says otherwise -------------- */
 
 /* The worker takes a vacant seat, one with work if there is one. NULL when all are taken. */
 struct seat *seat_take(struct actor *actor, struct record *record);
@@ -171,9 +185,15 @@ struct seat *seat_take(struct actor *actor, struct record *record);
 /* The worker goes; its range stays for the others. */
 void seat_vacate(struct actor *actor, struct record *record, struct seat *seat);
 
-/* Fills an empty seat, at no job, from a bank, or with half of the richest seat's range. divisor:
- * which part of the bank. */
-bool seat_fill(struct actor *actor, struct record *record, struct seat *seat, uint64_t divisor);
+/* How much a seat takes: of a bank 1 / divisor of what is left; inputs or outputs of so many bytes
+ * at most, 0 for any. */
+struct seat_part {
+    uint64_t divisor, bytes;
+};
+
+/* Fills an empty seat, at no job, from a bank, or from the richest seat, of which it takes half. */
+bool seat_fill(struct actor *actor, struct record *record, struct seat *seat,
+               const struct seat_part *part);
 
 /* The seat, which is empty, is at its job no longer. The bells that this promises are the caller's
  * to redeem, for all, after the lock. */
@@ -195,7 +215,7 @@ void seat_clear(struct actor *actor, struct record *record, struct seat *seat);
 /* Whether a worker could find something to do. Without the lock. */
 bool seats_have_work(const struct arena *arena, const struct pool *pool);
 
-/* ---- job.c: jobs ------------------------------------------------------------------------ */
+/* ---- job.c: jobs --------------------------------------------------------------------------- */
 
 /* Makes a job and puts its tasks into the pool. */
 int job_submit(struct actor *actor, uint64_t pool, const struct job_order *order, uint64_t *handle);

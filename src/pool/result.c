@@ -50,7 +50,7 @@ static int unknown_task(const struct job *job, uint64_t index)
                 (unsigned long long)index, (unsigned long long)job->n);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 struct awaited {
     struct record *record;
@@ -145,7 +145,7 @@ int troupe_result_ready(troupe_result result, int *ready)
     return outcome;
 }
 
-/* ---- reading ---------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 /* The first task that has a note. */
 static const struct note *first_note(const struct arena *arena, const struct job *job)
@@ -166,6 +166,13 @@ static int note_say(const struct note *note)
 {
     return fail_text(note->outcome == OUTCOME_GIVEN_UP ? TROUPE_GIVEN_UP : TROUPE_FAILED,
                      note->sentence);
+}
+
+static int unnoted_say(unsigned state, uint64_t index)
+{
+    return fail(state_outcome(state) == OUTCOME_FAILED ? TROUPE_FAILED : TROUPE_GIVEN_UP,
+                "task %llu did not end well, and the arena had no room to note why",
+                (unsigned long long)index);
 }
 
 /* Why tasks have no outcome. */
@@ -199,15 +206,16 @@ static uint64_t outputs_copy(const struct actor *actor, const struct job *job, v
     return done;
 }
 
+/* Without a note, for want of memory, the state tells. */
 static int verdict(const struct actor *actor, const struct job *job, uint64_t done)
 {
     const struct note *note = first_note(&actor->arena, job);
 
     if (note != NULL)
         return note_say(note);
-    if (atomic_load(&job->failed) + atomic_load(&job->given_up) > 0)
-        return fail(atomic_load(&job->failed) > 0 ? TROUPE_FAILED : TROUPE_GIVEN_UP,
-                    "a task did not end well, and the arena had no room to note which");
+    for (uint64_t i = 0; i < job->n && done < job->n; i++)
+        if (state_outcome(state_get(actor, job, i)) > OUTCOME_DONE)
+            return unnoted_say(state_get(actor, job, i), i);
     return done == job->n ? TROUPE_OK : dropped_say(actor, job);
 }
 
@@ -272,7 +280,7 @@ int troupe_result_task(troupe_result result, uint64_t index, troupe_task_status 
     return outcome;
 }
 
-/* ---- one by one ------------------------------------------------------------------------- */
+/* ---- one by one ---------------------------------------------------------------------------- */
 
 static bool can_be_given(const struct actor *actor, const struct job *job, uint64_t index)
 {
@@ -319,9 +327,7 @@ static int give(struct actor *actor, struct job *job, struct awaited *awaited)
     }
     if (note != NULL)
         return note_say(note);
-    return fail(state_outcome(atomic_load(state)) == OUTCOME_FAILED ? TROUPE_FAILED
-                                                                    : TROUPE_GIVEN_UP,
-                "task %llu did not end well", (unsigned long long)index);
+    return unnoted_say(atomic_load(state), index);
 }
 
 static int next_look(struct actor *actor, void *context)
@@ -364,7 +370,7 @@ int troupe_result_next(troupe_result result, uint64_t *index, void *output, size
     return outcome;
 }
 
-/* ---- giving back ------------------------------------------------------------------------ */
+/* ---- giving back --------------------------------------------------------------------------- */
 
 int troupe_result_close(troupe_result result)
 {

@@ -8,6 +8,7 @@
 #include "pool/pool_local.h"
 
 #include "core/lock.h"
+#include "core/recover.h"
 #include "core/tx.h"
 
 #include <stdio.h>
@@ -24,7 +25,15 @@ bool actor_tag_lives(const struct arena *arena, uint64_t tag)
     return slot_state_of(identity) == SLOT_LIVE && slot_incarnation_of(identity) == tag >> 32;
 }
 
-/* ---- coming and going ------------------------------------------------------------------- */
+bool actor_resume(struct actor *actor, int kind, uint64_t place)
+{
+    if (atomic_load(&actor->slot->resume) != 0)
+        return false;
+    resume_begin(actor, kind, place);
+    return true;
+}
+
+/* ---- coming and going ---------------------------------------------------------------------- */
 
 static struct seat *vacant_find(const struct arena *arena, const struct pool *pool)
 {
@@ -80,7 +89,7 @@ void seat_leave(struct actor *actor, struct record *record, struct seat *seat)
         job_end(actor, record_at(&actor->arena, place));
 }
 
-/* ---- claiming --------------------------------------------------------------------------- */
+/* ---- claiming ------------------------------------------------------------------------------ */
 
 /* Waits until whoever takes from the range is done; one that died at it left the flag. */
 static void range_wait(struct actor *actor, struct record *record, struct seat *seat)
@@ -128,12 +137,21 @@ void seat_drop(struct actor *actor, struct record *record, struct seat *seat)
     }
 }
 
-/* ---- filling ---------------------------------------------------------------------------- */
+/* ---- filling ------------------------------------------------------------------------------- */
 
-/* Takes so many from the bank of the oldest job that has any; divisor says which part. Whole chunks
- * while there are. */
+static uint64_t at_most(const struct seat_part *part, const struct job *job, uint64_t tasks)
+{
+    uint64_t bytes = job->input_bytes > job->output_bytes ? job->input_bytes : job->output_bytes;
+    uint64_t most = part->bytes / (bytes + 1);
+
+    if (part->bytes == 0 || tasks <= most)
+        return tasks;
+    return most > 0 ? most : 1;
+}
+
+/* From the oldest job that has any in its bank; whole chunks while there are. */
 static bool fill_from_bank(struct actor *actor, struct record *record, struct seat *seat,
-                           uint64_t divisor)
+                           const struct seat_part *part)
 {
     struct pool *pool = pool_of(record);
     uint64_t place = atomic_load(&pool->first), bank, left, take;
@@ -144,9 +162,9 @@ static bool fill_from_bank(struct actor *actor, struct record *record, struct se
     job = job_of(record_at(&actor->arena, place));
     bank = atomic_load(&job->bank);
     left = range_left(bank);
-    take = (left + divisor - 1) / divisor;
+    take = (left + part->divisor - 1) / part->divisor;
     take = (take + job->chunk - 1) / job->chunk * job->chunk;
-    take = take < left ? take : left;
+    take = at_most(part, job, take < left ? take : left);
     tx_write(actor, &seat->range, range_make(range_low(bank), range_low(bank) + take));
     tx_write(actor, &seat->job, place);
     tx_write(actor, &job->seats, atomic_load(&job->seats) + 1);
@@ -180,14 +198,15 @@ static struct seat *richest_find(const struct arena *arena, const struct pool *p
 /* The upper half of what another seat has before it. The flag keeps the owner's hands off; it stays
  * up in what the transaction writes, and falls after it. Whoever takes the last task of a seat
  * without a worker takes its place at the job, too. */
-static bool steal(struct actor *actor, struct seat *seat, struct seat *other)
+static bool steal(struct actor *actor, struct seat *seat, struct seat *other,
+                  const struct seat_part *part)
 {
     uint64_t seen = atomic_fetch_or_explicit(&other->range, RANGE_HELD, memory_order_acquire);
-    uint64_t left = range_left(seen), middle = range_high(seen) - (left + 1) / 2;
-    uint64_t place = atomic_load(&other->job);
+    uint64_t left = range_left(seen), place = atomic_load(&other->job), middle;
     struct job *job = job_of(record_at(&actor->arena, place));
 
     if (left > 0) {
+        middle = range_high(seen) - at_most(part, job, (left + 1) / 2);
         tx_write(actor, &seat->range, range_make(middle, range_high(seen)));
         tx_write(actor, &seat->job, place);
         if (left == 1 && atomic_load(&other->owner) == 0)
@@ -201,14 +220,15 @@ static bool steal(struct actor *actor, struct seat *seat, struct seat *other)
     return left > 0;
 }
 
-bool seat_fill(struct actor *actor, struct record *record, struct seat *seat, uint64_t divisor)
+bool seat_fill(struct actor *actor, struct record *record, struct seat *seat,
+               const struct seat_part *part)
 {
     struct seat *other;
 
-    if (fill_from_bank(actor, record, seat, divisor))
+    if (fill_from_bank(actor, record, seat, part))
         return true;
     while ((other = richest_find(&actor->arena, pool_of(record))) != NULL)
-        if (steal(actor, seat, other))
+        if (steal(actor, seat, other, part))
             return true;
     return false;
 }
@@ -218,7 +238,7 @@ bool seats_have_work(const struct arena *arena, const struct pool *pool)
     return atomic_load(&pool->first) != 0 || richest_find(arena, pool) != NULL;
 }
 
-/* ---- the dead --------------------------------------------------------------------------- */
+/* ---- the dead ------------------------------------------------------------------------------ */
 
 static void gave_up_note(struct actor *actor, struct record *job, uint64_t index, unsigned deaths)
 {
@@ -264,6 +284,7 @@ void seat_give_back(struct actor *actor, struct record *record, struct seat *sea
     uint64_t low = range_low(range);
     bool done = false;
 
+    bell_promise(actor, &record->bell);
     if (place != 0 && claim != 0 && claim_low(claim) != low) {
         low = claim_low(claim);
         low += task_died(actor, pool, record_at(&actor->arena, place), claim);

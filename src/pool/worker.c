@@ -13,6 +13,7 @@
 #include "core/root.h"
 #include "core/world.h"
 #include "pool/crew.h"
+#include "pool/share.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 
 static _Thread_local struct worker *here; /* whose task this thread runs */
 
-/* ---- one task --------------------------------------------------------------------------- */
+/* ---- one task ------------------------------------------------------------------------------ */
 
 static void failure_note(struct worker *worker, uint64_t index, int code, unsigned attempt)
 {
@@ -103,7 +104,7 @@ static void range_run(struct worker *worker)
     atomic_store_explicit(&worker->seat->claim, 0, memory_order_release);
 }
 
-/* ---- finding work ----------------------------------------------------------------------- */
+/* ---- finding work -------------------------------------------------------------------------- */
 
 /* A function that this process does not have fails each of its tasks with that sentence. */
 static int missing_function(const void *input, size_t input_bytes, void *output,
@@ -131,26 +132,21 @@ static void job_view(struct worker *worker)
         worker->function = (troupe_task)(void (*)(void))found;
 }
 
-enum { LOOK_NOTHING = 0, LOOK_WORK = 1, LOOK_LEAVE = 2 };
-
-static bool is_over(const struct pool *pool)
-{
-    uint64_t state = atomic_load(&pool->state);
-
-    return state >= POOL_TERMINATED || (state == POOL_CLOSED && atomic_load(&pool->jobs) == 0);
-}
+enum { LOOK_NOTHING = 0, LOOK_WORK = 1, LOOK_LEAVE = 2, LOOK_ASK = 3 };
 
 /* Leaves the job that is run out, and takes the next tasks. The bank is given out in parts of what
  * is left, so that the parts shrink. */
 static int seat_next(struct worker *worker)
 {
-    uint64_t divisor = 2 * worker->pool->workers;
+    struct pool *pool = worker->pool;
+    struct seat_part part = { .divisor = 2 * (worker->is_shared ? atomic_load(&pool->occupied)
+                                                                : pool->workers) };
     bool filled = false;
 
     lock_take(worker->actor, &worker->record->lock);
     seat_leave(worker->actor, worker->record, worker->seat);
     if (atomic_load(&worker->pool->state) < POOL_TERMINATED)
-        filled = seat_fill(worker->actor, worker->record, worker->seat, divisor);
+        filled = seat_fill(worker->actor, worker->record, worker->seat, &part);
     lock_give(worker->actor, &worker->record->lock);
     bell_redeem(worker->actor, FUTEX_ALL);
     return filled ? LOOK_WORK : LOOK_NOTHING;
@@ -163,27 +159,43 @@ static int work_look(struct actor *actor, void *context)
 
     if (seats_have_work(&actor->arena, worker->pool))
         found = seat_next(worker);
-    return found == LOOK_NOTHING && is_over(worker->pool) ? LOOK_LEAVE : found;
+    if (found == LOOK_NOTHING && pool_is_over(worker->pool))
+        return LOOK_LEAVE;
+    return found == LOOK_NOTHING && worker->is_shared && share_may_ask(worker) ? LOOK_ASK : found;
 }
 
 /* Sleeps until there is work or the end; while somebody is missing, only for a moment. */
+static int work_sleep(struct worker *worker)
+{
+    bool missing = atomic_load(&worker->pool->missing) != 0 && !worker->is_shared;
+    uint64_t deadline = missing ? clock_deadline(MISSING_LOOK_MS) : CLOCK_FOREVER;
+    int found =
+        bell_await(worker->actor, &worker->record->bell, deadline, LOOK_NOTHING, work_look, worker);
+
+    if (found == LOOK_NOTHING)
+        crew_look(worker->handle);
+    return found;
+}
+
+/* What has ended in a share goes home before anything else is begun: somebody waits for it. */
 static int work_await(struct worker *worker)
 {
     int found = seat_next(worker);
 
-    while (found == LOOK_NOTHING) {
-        bool missing = atomic_load(&worker->pool->missing) != 0;
-        uint64_t deadline = missing ? clock_deadline(MISSING_LOOK_MS) : CLOCK_FOREVER;
-
-        found = bell_await(worker->actor, &worker->record->bell, deadline, LOOK_NOTHING, work_look,
-                           worker);
-        if (found == LOOK_NOTHING && missing)
-            crew_look(worker->handle);
+    if (worker->is_shared)
+        share_report(worker);
+    while (found == LOOK_NOTHING || found == LOOK_ASK) {
+        if (worker->is_shared && share_look(worker))
+            found = work_look(worker->actor, worker);
+        else
+            found = work_sleep(worker);
+        if (worker->is_shared)
+            share_report(worker);
     }
     return found;
 }
 
-/* ---- coming and going ------------------------------------------------------------------- */
+/* ---- coming and going ---------------------------------------------------------------------- */
 
 static int initialize(const struct worker *worker)
 {
@@ -218,7 +230,7 @@ static int sit_down(struct worker *worker)
 /* A worker that is worn out leaves its range to the others, and a successor. */
 static void stand_up(struct worker *worker)
 {
-    if (!is_over(worker->pool))
+    if (!pool_is_over(worker->pool) && !worker->is_shared)
         crew_replace(worker->handle, worker->index);
     lock_take(worker->actor, &worker->record->lock);
     if (range_left(atomic_load(&worker->seat->range)) == 0)
@@ -252,6 +264,8 @@ static int live(struct worker *worker)
     if (result != TROUPE_OK)
         return result == TROUPE_BAD_HANDLE ? 0 : WORKER_FAILED;
     worker->pool = pool_of(worker->record);
+    worker->is_shared = handle_node(worker->handle) != world_here.node;
+    worker->patience_ms = 1;
     if (initialize(worker) != 0)
         return WORKER_NOT_INITIALIZED;
     result = sit_down(worker);
@@ -279,7 +293,7 @@ int pool_worker(const void *argument, size_t bytes)
     return code;
 }
 
-/* ---- what a task may ask ---------------------------------------------------------------- */
+/* ---- what a task may ask ------------------------------------------------------------------- */
 
 bool pool_worker_is_in(uint64_t handle)
 {

@@ -10,6 +10,8 @@ enum { WORKER_FAILED = 120, WORKER_NOT_INITIALIZED = 121 };
 struct worker {
     struct actor *actor; /* its own, see worker.c */
     uint64_t handle, index;
+    bool is_shared;   /* its node is not the pool's: the record is the node's share */
+    long patience_ms; /* see share.c */
     struct record *record;
     struct pool *pool;
     struct seat *seat;

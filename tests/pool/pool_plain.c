@@ -24,7 +24,7 @@ static void pool_end(troupe_pool pool)
     assert_int_equal(troupe_pool_destroy(pool), TROUPE_OK);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------ */
+/* ---- tasks --------------------------------------------------------------------------------- */
 
 static int square(const void *input, size_t input_bytes, void *output, size_t output_bytes)
 {
@@ -95,7 +95,7 @@ static int waits_for_word(const void *input, size_t input_bytes, void *output, s
     return troupe_queue_get(queue, output, output_bytes, NULL, HARNESS_LIMIT_MS);
 }
 
-/* ---- maps ------------------------------------------------------------------------------- */
+/* ---- maps ---------------------------------------------------------------------------------- */
 
 static void maps_in_order(void **state)
 {
@@ -211,7 +211,7 @@ static void stops_at_failure(void **state)
     pool_end(pool);
 }
 
-/* ---- without waiting ---------------------------------------------------------------------- */
+/* ---- without waiting ----------------------------------------------------------------------- */
 
 static void applies(void **state)
 {
@@ -358,7 +358,7 @@ static void timeouts_and_callbacks(void **state)
     pool_end(pool);
 }
 
-/* ---- pools ------------------------------------------------------------------------------ */
+/* ---- pools --------------------------------------------------------------------------------- */
 
 static void pools_in_tasks(void **state)
 {
