@@ -132,11 +132,16 @@ static void job_view(struct worker *worker)
         worker->function = (troupe_task)(void (*)(void))found;
 }
 
+void worker_run(struct worker *worker)
+{
+    job_view(worker);
+    range_run(worker);
+}
+
 enum { LOOK_NOTHING = 0, LOOK_WORK = 1, LOOK_LEAVE = 2, LOOK_ASK = 3 };
 
-/* Leaves the job that is run out, and takes the next tasks. The bank is given out in parts of what
- * is left, so that the parts shrink. */
-static int seat_next(struct worker *worker)
+/* The bank is given out in parts of what is left, so that the parts shrink. */
+bool worker_next(struct worker *worker)
 {
     struct pool *pool = worker->pool;
     struct seat_part part = { .divisor = 2 * (worker->is_shared ? atomic_load(&pool->occupied)
@@ -149,7 +154,7 @@ static int seat_next(struct worker *worker)
         filled = seat_fill(worker->actor, worker->record, worker->seat, &part);
     lock_give(worker->actor, &worker->record->lock);
     bell_redeem(worker->actor, FUTEX_ALL);
-    return filled ? LOOK_WORK : LOOK_NOTHING;
+    return filled;
 }
 
 static int work_look(struct actor *actor, void *context)
@@ -158,7 +163,7 @@ static int work_look(struct actor *actor, void *context)
     int found = LOOK_NOTHING;
 
     if (seats_have_work(&actor->arena, worker->pool))
-        found = seat_next(worker);
+        found = worker_next(worker) ? LOOK_WORK : LOOK_NOTHING;
     if (found == LOOK_NOTHING && pool_is_over(worker->pool))
         return LOOK_LEAVE;
     return found == LOOK_NOTHING && worker->is_shared && share_may_ask(worker) ? LOOK_ASK : found;
@@ -180,7 +185,7 @@ static int work_sleep(struct worker *worker)
 /* What has ended in a share goes home before anything else is begun: somebody waits for it. */
 static int work_await(struct worker *worker)
 {
-    int found = seat_next(worker);
+    int found = worker_next(worker) ? LOOK_WORK : LOOK_NOTHING;
 
     if (worker->is_shared)
         share_report(worker);
@@ -228,7 +233,7 @@ static int sit_down(struct worker *worker)
 }
 
 /* A worker that is worn out leaves its range to the others, and a successor. */
-static void stand_up(struct worker *worker)
+void worker_stand_up(struct worker *worker)
 {
     if (!pool_is_over(worker->pool) && !worker->is_shared)
         crew_replace(worker->handle, worker->index);
@@ -245,15 +250,11 @@ static void stand_up(struct worker *worker)
 
 static void work(struct worker *worker)
 {
-    if (atomic_load(&worker->seat->job) != 0) {
-        job_view(worker);
-        range_run(worker);
-    }
-    while (!worn_out(worker) && work_await(worker) == LOOK_WORK) {
-        job_view(worker);
-        range_run(worker);
-    }
-    stand_up(worker);
+    if (atomic_load(&worker->seat->job) != 0)
+        worker_run(worker);
+    while (!worn_out(worker) && work_await(worker) == LOOK_WORK)
+        worker_run(worker);
+    worker_stand_up(worker);
 }
 
 /* A pool that is gone needs no worker: that is no failure. */

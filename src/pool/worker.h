@@ -28,6 +28,15 @@ struct worker {
     char told[POOL_REASON_BYTES]; /* by troupe_task_fail */
 };
 
+/* Runs what its seat has before it, until that is empty, its job stopped, or the worker worn out. */
+void worker_run(struct worker *worker);
+
+/* Leaves the job whose tasks are run, and takes the next ones. False when there are none. */
+bool worker_next(struct worker *worker);
+
+/* Gives the seat up. */
+void worker_stand_up(struct worker *worker);
+
 /* Whether the calling thread runs a task of this pool. */
 bool pool_worker_is_in(uint64_t handle);
 
