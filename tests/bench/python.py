@@ -32,6 +32,42 @@ def pool_apply(count, _size, ranks):
         return us_each(lambda: pool.apply(nothing), count)
 
 
+def number(value):
+    """What a task of the map benches does."""
+    return value
+
+
+def pool_map(chunksize):
+    """A mode that gives tasks a second of a map, in chunks of a size or of Python's own."""
+
+    def measure(count, _size, ranks):
+        with multiprocessing.Pool(ranks) as pool:
+            numbers = range(count)
+            pool.map(number, numbers, chunksize)
+            begin = time.perf_counter()
+            pool.map(number, numbers, chunksize)
+            return count / (time.perf_counter() - begin)
+
+    return measure
+
+
+def sleeper(seconds):
+    """What a task of the balance bench does; it tells how long that took."""
+    begin = time.perf_counter()
+    time.sleep(seconds)
+    return time.perf_counter() - begin
+
+
+def pool_balance(count, _size, ranks):
+    """How near to the ideal time a map of uneven tasks comes."""
+    chosen = random.Random(1)
+    sleeps = [min(0.001 / (1 - chosen.random()) ** (1 / 1.2), 0.1) for _ in range(count)]
+    with multiprocessing.Pool(ranks) as pool:
+        begin = time.perf_counter()
+        took = pool.map(sleeper, sleeps)
+        return max(sum(took) / ranks, max(took)) / (time.perf_counter() - begin)
+
+
 def produce(there, count, size):
     """Puts count messages, the first of them the moment it began."""
     message = bytes(size)
@@ -119,6 +155,9 @@ def value_add(count, _size, _ranks):
 
 MODES = {
     "pool.apply": pool_apply,
+    "pool.balance": pool_balance,
+    "pool.map": pool_map(None),
+    "pool.map.chunk1": pool_map(1),
     "queue.stream": queue_stream,
     "queue.rtt": queue_rtt,
     "dict.get": dict_operation(lambda shared, key, value: shared[key]),
