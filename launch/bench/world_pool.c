@@ -8,7 +8,7 @@
 /* Sleeps of the balance bench: a Pareto distribution, cut at the longest. */
 #define SLEEP_LEAST_US 1000.0
 #define SLEEP_MOST_US 100000.0
-#define SLEEP_TAIL 1.2
+#define SLEEP_TAIL 0.8
 #define SLEEP_SEED 88172645463325252u
 
 static int nothing(const void *input, size_t input_bytes, void *output, size_t output_bytes)

@@ -1,11 +1,13 @@
 /* The public calls about a pool as a whole.
  *
  * A pool belongs to the process that made it: an actor of its own, kept here, names the pool in its
- * slot, and when the process dies, recovery terminates the pool. */
+ * slot, and when the process dies, recovery terminates the pool. A target that returns leaves its
+ * pools like a process that ends. */
 #include "pool/pool.h"
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/party.h"
 #include "core/recover.h"
 #include "core/root.h"
 #include "core/world.h"
@@ -69,6 +71,32 @@ static int pool_describe(const troupe_pool_options *options, struct pool *made)
                                         : TROUPE_OK;
 }
 
+static void owned_free(struct owned *mine)
+{
+    if (mine == NULL)
+        return;
+    resume_end(&mine->actor);
+    actor_close(&mine->actor);
+    free(mine);
+}
+
+/* Frees what is kept of a pool that ended without us: with the run of a target. */
+static void owned_sweep(struct actor *actor)
+{
+    struct owned **link = &owned, *mine;
+    struct record *record;
+
+    pthread_mutex_lock(&owned_lock);
+    while ((mine = *link) != NULL)
+        if (table_find(actor, mine->handle, OBJECT_POOL, &record) == TROUPE_OK)
+            link = &mine->next;
+        else {
+            *link = mine->next;
+            owned_free(mine);
+        }
+    pthread_mutex_unlock(&owned_lock);
+}
+
 static void owned_add(struct owned *mine)
 {
     pthread_mutex_lock(&owned_lock);
@@ -90,15 +118,6 @@ static struct owned *owned_take(uint64_t handle)
         *link = found->next;
     pthread_mutex_unlock(&owned_lock);
     return found;
-}
-
-static void owned_free(struct owned *mine)
-{
-    if (mine == NULL)
-        return;
-    resume_end(&mine->actor);
-    actor_close(&mine->actor);
-    free(mine);
 }
 
 static int owned_make(struct pool *made, const void *argument, struct owned **mine)
@@ -145,8 +164,11 @@ int troupe_pool_create(const troupe_pool_options *options, troupe_pool *pool)
         result = options_check(chosen);
     if (result == TROUPE_OK)
         result = pool_describe(chosen, &made);
-    if (result == TROUPE_OK)
-        result = owned_make(&made, chosen->argument, &mine);
+    if (result != TROUPE_OK)
+        return result;
+    owned_sweep(actor);
+    made.party = party_of(actor);
+    result = owned_make(&made, chosen->argument, &mine);
     if (result != TROUPE_OK)
         return result;
     result = share_make_all(actor, mine->handle);
@@ -158,6 +180,7 @@ int troupe_pool_create(const troupe_pool_options *options, troupe_pool *pool)
         owned_free(mine);
         return result;
     }
+    party_holds(actor, 1);
     pool->id = mine->handle;
     owned_add(mine);
     return TROUPE_OK;
@@ -213,6 +236,7 @@ int troupe_pool_destroy(troupe_pool pool)
     if (result != TROUPE_OK)
         return result;
     share_end_all(actor, pool.id);
+    party_holds(actor, -1);
     owned_free(owned_take(pool.id));
     return TROUPE_OK;
 }
@@ -231,8 +255,18 @@ void pool_end_all(void)
     }
 }
 
+/* Shares learn of it when they ask for more. */
+static void pool_party_end(struct actor *actor, struct record *record, uint64_t party,
+                           enum party_end end)
+{
+    (void)end;
+    if (pool_of(record)->party == party)
+        pool_destroy(actor, atomic_load(&record->handle));
+}
+
 void pool_register(void)
 {
+    party_register(OBJECT_POOL, pool_party_end);
     recover_register(RESUME_POOL, pool_mend);
     recover_register(RESUME_POOL_JOB, job_mend);
     share_register();

@@ -59,6 +59,7 @@ struct pool {
     _Atomic uint64_t argument;             /* offset of the initializer's, 0: none */
     uint64_t argument_bytes;
     uint64_t seat_count, workers;
+    uint64_t party; /* the run of a target that made it; 0 in a share */
     uint64_t tries, max_tasks;
     int32_t method, gpus;
     int32_t broken;            /* why it is BROKEN */

@@ -61,7 +61,7 @@ def sleeper(seconds):
 def pool_balance(count, _size, ranks):
     """How near to the ideal time a map of uneven tasks comes."""
     chosen = random.Random(1)
-    sleeps = [min(0.001 / (1 - chosen.random()) ** (1 / 1.2), 0.1) for _ in range(count)]
+    sleeps = [min(0.001 / (1 - chosen.random()) ** (1 / 0.8), 0.1) for _ in range(count)]
     with multiprocessing.Pool(ranks) as pool:
         begin = time.perf_counter()
         took = pool.map(sleeper, sleeps)

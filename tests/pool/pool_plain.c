@@ -85,6 +85,22 @@ static int makes_a_pool(const void *input, size_t input_bytes, void *output, siz
     return result == TROUPE_OK ? troupe_pool_destroy(pool) : result;
 }
 
+/* A target that leaves its pool, in mid-run, to whoever cleans up. */
+static int forgets_a_pool(const void *argument, size_t bytes)
+{
+    const troupe_pool_options options = { .workers = 1 };
+    troupe_pool pool;
+    troupe_result result;
+
+    (void)bytes;
+    if (troupe_pool_create(&options, &pool) != TROUPE_OK)
+        return 1;
+    return troupe_pool_map_async(pool, index_of_task, argument, 0, 10, sizeof(uint64_t), NULL,
+                                 &result) == TROUPE_OK
+               ? 0
+               : 1;
+}
+
 /* Waits until the queue in its input has a message. */
 static int waits_for_word(const void *input, size_t input_bytes, void *output, size_t output_bytes)
 {
@@ -378,6 +394,14 @@ static void pools_in_tasks(void **state)
     pool_end(pool);
 }
 
+/* Else the world would wait for its worker at the end. */
+static void forgotten_by_a_target(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        harness_done(harness_start_on(0, forgets_a_pool, NULL, 0), 0);
+}
+
 static void terminates_in_mid_run(void **state)
 {
     enum { N = 10 };
@@ -435,6 +459,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(unordered_passes_a_slow_one),
         cmocka_unit_test(timeouts_and_callbacks),
         cmocka_unit_test(pools_in_tasks),
+        cmocka_unit_test(forgotten_by_a_target),
         cmocka_unit_test(terminates_in_mid_run),
         cmocka_unit_test(bad_arguments),
     };
