@@ -63,7 +63,7 @@ static int worker_start(const struct pool *pool, uint64_t handle, uint64_t index
 {
     struct crew_order order = { handle, index };
     char name[TROUPE_NAME_SIZE];
-    troupe_process_options options = { .name = name, .method = pool->method };
+    troupe_process_options options = { .name = name, .method = pool->method, .gpus = pool->gpus };
 
     /* Fresh processes would all be the caller's node's. */
     if (pool->method == TROUPE_METHOD_SPAWN) {

@@ -65,6 +65,7 @@ static int pool_describe(const troupe_pool_options *options, struct pool *made)
     made->tries = (uint64_t)(options->tries > 0 ? options->tries : TRIES_USUAL);
     made->max_tasks = (uint64_t)options->max_tasks;
     made->method = options->method;
+    made->gpus = options->gpus;
     made->argument_bytes = options->argument_bytes;
     snprintf(made->name, sizeof made->name, "%s", options->name != NULL ? options->name : "pool");
     return options->initializer != NULL ? target_name(options->initializer, &made->initializer)

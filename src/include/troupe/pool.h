@@ -37,6 +37,7 @@ typedef struct troupe_pool_options {
         initializer;      /* each worker runs it before its first task; not 0 ends the worker */
     const void *argument; /* the initializer's; copied */
     size_t argument_bytes;
+    int gpus;      /* with TROUPE_METHOD_SPAWN: how many GPUs each worker is to have of its own */
     int max_tasks; /* then a worker leaves and another one is started; 0: no limit */
     int tries;     /* how often a task may be begun, at most 31; 0: 3 */
 } troupe_pool_options;
