@@ -28,7 +28,7 @@ struct worker {
     char told[POOL_REASON_BYTES]; /* by troupe_task_fail */
 };
 
-/* Runs what its seat has before it, until that is empty, its job stopped, or the worker worn out. */
+/* Runs what its seat has before it, until that is empty, its job stopped or the worker worn out. */
 void worker_run(struct worker *worker);
 
 /* Leaves the job whose tasks are run, and takes the next ones. False when there are none. */
