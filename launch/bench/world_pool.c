@@ -135,8 +135,8 @@ static int sleep_all(troupe_pool pool, long *sleeps, long count, double *value)
                                  sizeof *sleeps);
 
     if (result == TROUPE_OK)
-        *value = ideal_us(sleeps, count, troupe_world_size()) * 1000 /
-                 (double)(world_now() - begin);
+        *value =
+            ideal_us(sleeps, count, troupe_world_size()) * 1000 / (double)(world_now() - begin);
     return result;
 }
 
