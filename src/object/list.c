@@ -1,19 +1,13 @@
-/* The public calls of lists, and the same calls from other nodes. A list lives on its creator's
- * node: there everybody works on it directly (list_local.h), from elsewhere by a call to that
- * node. */
-#include "object/list.h"
-
+/* The public calls of lists. A list lives on its creator's node: there everybody works on it
+ * directly (list_local.h), from elsewhere by a call to that node, which answers from the same
+ * functions (list_serve.c). */
 #include "base/error.h"
-#include "core/recover.h"
-#include "core/root.h"
 #include "object/home.h"
-#include "object/list_local.h"
+#include "object/list_remote.h"
 #include "object/names.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_FIRST 512u /* bytes that an answer has room for before its item's size is known */
 
 /* ---- arguments -------------------------------------------------------------------------- */
 
@@ -38,14 +32,6 @@ static int too_long(const struct list_buffer *buffer)
 {
     return fail(TROUPE_TOO_LONG, "list: the item has %zu bytes, the buffer %zu; pass a larger one",
                 buffer->size, buffer->capacity);
-}
-
-static int bad_request(const char *what)
-{
-    return fail(TROUPE_MISMATCH,
-                "list: another node asked to %s with a malformed request; run the same version of "
-                "Troupe on all nodes",
-                what);
 }
 
 /* ---- append, insert, set ---------------------------------------------------------------- */
@@ -90,22 +76,6 @@ int troupe_list_set(troupe_list list, int64_t index, troupe_bytes item)
     return item_put(list, index, item, SERVICE_LIST_SET, list_item_set);
 }
 
-static int insert_handler(struct actor *actor, const struct request *request, bool last,
-                          struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)answer, (void)bell;
-    return list_item_insert(actor, request->object, (int64_t)request->words[0],
-                            troupe_bytes_of(request->data, request->size));
-}
-
-static int set_handler(struct actor *actor, const struct request *request, bool last,
-                       struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)answer, (void)bell;
-    return list_item_set(actor, request->object, (int64_t)request->words[0],
-                         troupe_bytes_of(request->data, request->size));
-}
-
 /* ---- extend ----------------------------------------------------------------------------- */
 
 /* The items as they travel: their sizes, a word each, then their bytes. */
@@ -132,35 +102,6 @@ static int items_pack(const troupe_bytes *items, size_t count, struct request *r
     request->data = packed;
     request->size = size;
     return TROUPE_OK;
-}
-
-/* Views of the items in a request, from malloc; NULL without memory, or if they are malformed. */
-static troupe_bytes *items_unpack(const struct request *request)
-{
-    size_t count = request->words[0], left = request->size;
-    const unsigned char *sizes = request->data, *next;
-    troupe_bytes *items;
-
-    if (count == 0 || count > left / sizeof(uint64_t))
-        return NULL;
-    items = malloc(count * sizeof *items);
-    if (items == NULL)
-        return NULL;
-    left -= count * sizeof(uint64_t);
-    next = sizes + count * sizeof(uint64_t);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bytes;
-
-        memcpy(&bytes, sizes + i * sizeof bytes, sizeof bytes);
-        if (bytes > left) {
-            free(items);
-            return NULL;
-        }
-        items[i] = troupe_bytes_of(next, bytes);
-        next += bytes;
-        left -= bytes;
-    }
-    return items;
 }
 
 static int extend_there(struct actor *actor, uint64_t handle, const troupe_bytes *items,
@@ -194,24 +135,7 @@ int troupe_list_extend(troupe_list list, const troupe_bytes *items, size_t count
     return count > 0 ? extend_there(actor, list.id, items, count) : TROUPE_OK;
 }
 
-static int extend_handler(struct actor *actor, const struct request *request, bool last,
-                          struct answer *answer, struct bell **bell)
-{
-    troupe_bytes *items = items_unpack(request);
-    int result;
-
-    (void)last, (void)answer, (void)bell;
-    if (items == NULL)
-        return bad_request("extend");
-    result = list_extend(actor, request->object, items, request->words[0]);
-    free(items);
-    return result;
-}
-
 /* ---- get and pop ------------------------------------------------------------------------ */
-
-typedef int (*item_taking)(struct actor *actor, uint64_t handle, int64_t index,
-                           struct list_buffer *buffer);
 
 /* Asks for an item of at most buffer->capacity bytes. The answer's data is the caller's. */
 static int take_there(struct actor *actor, uint64_t handle, int64_t index, enum service_op op,
@@ -225,11 +149,11 @@ static int take_there(struct actor *actor, uint64_t handle, int64_t index, enum 
     if (result == TROUPE_OK || result == TROUPE_TOO_LONG)
         buffer->size = answer->words[0];
     if (result == TROUPE_OK && (answer->size != buffer->size || buffer->size > buffer->capacity))
-        return bad_request("take an item");
+        return list_bad_request("take an item");
     return result;
 }
 
-static int take(troupe_list list, int64_t index, enum service_op op, item_taking here,
+static int take(troupe_list list, int64_t index, enum service_op op, list_taking here,
                 struct list_buffer *buffer)
 {
     struct answer answer;
@@ -271,60 +195,6 @@ int troupe_list_pop(troupe_list list, int64_t index, void *item, size_t capacity
     return taken(take(list, index, SERVICE_LIST_POP, list_item_pop, &buffer), &buffer, size);
 }
 
-/* Takes an item of at most `most` bytes into memory of its size. It may become another one between
- * two looks, so this may take several. On failure the buffer's data is NULL. */
-static int take_alloc(struct actor *actor, uint64_t handle, int64_t index, item_taking here,
-                      size_t most, struct list_buffer *buffer)
-{
-    int result = TROUPE_TOO_LONG;
-
-    buffer->data = NULL;
-    buffer->size = most < ANSWER_FIRST ? most : ANSWER_FIRST;
-    while (result == TROUPE_TOO_LONG && buffer->size <= most) {
-        free(buffer->data);
-        buffer->capacity = buffer->size;
-        buffer->data = malloc(buffer->capacity > 0 ? buffer->capacity : 1);
-        if (buffer->data == NULL)
-            return fail(TROUPE_NO_MEMORY, "list: no memory for an item of %zu bytes",
-                        buffer->capacity);
-        result = here(actor, handle, index, buffer);
-    }
-    if (result == TROUPE_OK)
-        return TROUPE_OK;
-    free(buffer->data);
-    buffer->data = NULL;
-    return result;
-}
-
-static int answer_item(struct actor *actor, const struct request *request, item_taking here,
-                       struct answer *answer)
-{
-    struct list_buffer buffer;
-    int result = take_alloc(actor, request->object, (int64_t)request->words[0], here,
-                            request->words[1], &buffer);
-
-    answer->words[0] = buffer.size;
-    if (result != TROUPE_OK)
-        return result;
-    answer->data = buffer.data;
-    answer->size = buffer.size;
-    return TROUPE_OK;
-}
-
-static int get_handler(struct actor *actor, const struct request *request, bool last,
-                       struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)bell;
-    return answer_item(actor, request, list_item_get, answer);
-}
-
-static int pop_handler(struct actor *actor, const struct request *request, bool last,
-                       struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)bell;
-    return answer_item(actor, request, list_item_pop, answer);
-}
-
 static int get_alloc_there(struct actor *actor, uint64_t handle, int64_t index,
                            struct list_buffer *buffer)
 {
@@ -354,7 +224,7 @@ int troupe_list_get_alloc(troupe_list list, int64_t index, void **item, size_t *
     if (result != TROUPE_OK)
         return result;
     result = home_is_here(list.id)
-                 ? take_alloc(actor, list.id, index, list_item_get, SIZE_MAX, &buffer)
+                 ? list_take_alloc(actor, list.id, index, list_item_get, SIZE_MAX, &buffer)
                  : get_alloc_there(actor, list.id, index, &buffer);
     if (result != TROUPE_OK)
         return result;
@@ -419,40 +289,4 @@ int troupe_list_clear(troupe_list list)
 int troupe_list_destroy(troupe_list list)
 {
     return home_end(list.id, OBJECT_LIST, SERVICE_LIST_DESTROY, list_destroy);
-}
-
-static int size_handler(struct actor *actor, const struct request *request, bool last,
-                        struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)bell;
-    return list_count(actor, request->object, &answer->words[0]);
-}
-
-static int clear_handler(struct actor *actor, const struct request *request, bool last,
-                         struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)answer, (void)bell;
-    return list_clear(actor, request->object);
-}
-
-static int destroy_handler(struct actor *actor, const struct request *request, bool last,
-                           struct answer *answer, struct bell **bell)
-{
-    (void)last, (void)answer, (void)bell;
-    return list_destroy(actor, request->object);
-}
-
-void list_register(void)
-{
-    recover_register(RESUME_LIST_EXTEND, list_resume_extend);
-    recover_register(RESUME_LIST_CLEAR, list_resume_clear);
-    recover_register(RESUME_LIST_DESTROY, list_resume_destroy);
-    service_register(SERVICE_LIST_INSERT, insert_handler);
-    service_register(SERVICE_LIST_EXTEND, extend_handler);
-    service_register(SERVICE_LIST_SET, set_handler);
-    service_register(SERVICE_LIST_GET, get_handler);
-    service_register(SERVICE_LIST_POP, pop_handler);
-    service_register(SERVICE_LIST_SIZE, size_handler);
-    service_register(SERVICE_LIST_CLEAR, clear_handler);
-    service_register(SERVICE_LIST_DESTROY, destroy_handler);
 }
