@@ -146,13 +146,17 @@ static int serve_add(struct actor *actor, const struct request *request, bool la
 static int serve_wait(struct actor *actor, const struct request *request, bool last,
                       struct answer *answer, struct bell **bell)
 {
+    struct bell *next;
     struct asked asked;
     int result = asked_read(actor, request, &asked);
 
     (void)answer;
     if (result == TROUPE_OK)
-        result = dict_share_wait_try(&asked.share, &asked.key, bell);
-    return result == TROUPE_TIMEOUT && !last ? SERVICE_PARK : result;
+        result = dict_share_wait_try(&asked.share, &asked.key, &next);
+    if (result != TROUPE_TIMEOUT || last)
+        return result;
+    *bell = next;
+    return SERVICE_PARK;
 }
 
 /* ---- next ------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* The dict, killed at every instruction of its changes, its growth, its making and its end.
+/* The dict, killed at every instruction of its changes, its growth, its making and its end; and of
+ * what wakes those who wait for a key.
  *
  * Keys are numbers with hashes that the cases choose, so that they know which bucket holds them.
  * After every recovery each dict is walked through: every bucket at rest, every entry where its
@@ -6,13 +7,17 @@
 #include "harness.h"
 
 #include "core/recover.h"
-#include "object/dict_share.h"
+#include "counts.h"
+#include "object/dict_held.h"
 
 #define BUCKET_LATE 10u  /* a bucket that is split after some others */
 #define BYTES_VALUE 100u /* an entry larger than the smallest block */
+#define NUMBER_BEFORE 1000
+#define NUMBER_ADDED 234
 
-/* memo: the dict; blocks and bytes that are no dict's; the buckets and entries prepared. */
-enum { MEMO_DICT, MEMO_BLOCKS, MEMO_BYTES, MEMO_BUCKETS, MEMO_ENTRIES };
+/* memo: the dict; blocks and bytes that are no dict's; the buckets and entries prepared; what a
+ * waiter's bell showed. */
+enum { MEMO_DICT, MEMO_BLOCKS, MEMO_BYTES, MEMO_BUCKETS, MEMO_ENTRIES, MEMO_BELL };
 
 /* ---- what stands -------------------------------------------------------------------------- */
 
@@ -194,6 +199,39 @@ static void three_together(struct kill_world *world)
     prepare(world, hash_together, 3);
 }
 
+/* The first is a number. */
+static void three_with_number(struct kill_world *world)
+{
+    uint64_t hash = hash_together(0);
+    const int64_t number = NUMBER_BEFORE;
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct dict_put put = { .key = &key, .value = troupe_bytes_of(&number, sizeof number) };
+    struct share share;
+
+    three_together(world);
+    if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_put(&share, &put);
+}
+
+/* Somebody waits for a key. */
+static void await(struct kill_world *world, uint64_t hash)
+{
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct share share;
+    struct bell *bell;
+
+    if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) != TROUPE_OK ||
+        dict_share_wait_try(&share, &key, &bell) != TROUPE_TIMEOUT)
+        return;
+    world->memo[MEMO_BELL] = (uint64_t)bell->word << 32 | arena_offset(&world->arena, bell) >> 3;
+}
+
+static void three_awaited(struct kill_world *world)
+{
+    three_together(world);
+    await(world, hash_together(world->memo[MEMO_ENTRIES]));
+}
+
 static void bucket_full(struct kill_world *world)
 {
     prepare(world, hash_together, DICT_INLINE);
@@ -227,6 +265,12 @@ static void split_of_few(struct kill_world *world)
     next_is_late(world, DICT_INLINE);
 }
 
+static void split_awaited(struct kill_world *world)
+{
+    next_is_late(world, DICT_INLINE);
+    await(world, hash_parted(world->memo[MEMO_ENTRIES]));
+}
+
 static void split_of_many(struct kill_world *world)
 {
     next_is_late(world, 2 * DICT_INLINE);
@@ -248,6 +292,106 @@ static void set_next(struct kill_world *world)
 static void set_again(struct kill_world *world)
 {
     put(&world->victim, world->memo[MEMO_DICT], hash_together(0), BYTES_VALUE);
+}
+
+/* On a condition that holds. */
+static void put_if(struct kill_world *world, uint64_t hash, enum dict_when when)
+{
+    const unsigned char is = 1, becomes[2] = { 2, 2 }, other[BYTES_VALUE] = { 0 };
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct dict_put put = { &key, troupe_bytes_of(becomes, sizeof becomes), when,
+                            troupe_bytes_of(&is, sizeof is) };
+    struct share share;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) != TROUPE_OK)
+        return;
+    put.expected.data = other;
+    dict_share_put(&share, &put); /* on one that does not */
+    put.expected.data = &is;
+    dict_share_put(&share, &put);
+}
+
+static void set_default(struct kill_world *world)
+{
+    uint64_t hash = hash_together(world->memo[MEMO_ENTRIES]);
+    const unsigned char value[2] = { 2, 2 };
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct dict_put put = { &key, troupe_bytes_of(value, sizeof value), DICT_IF_ABSENT, { 0 } };
+    struct dict_buffer found = { .data = NULL };
+    struct share share;
+    bool stored;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_default(&share, &put, &found, &stored);
+}
+
+static void compare_and_set(struct kill_world *world)
+{
+    put_if(world, hash_together(0), DICT_IF_EQUAL);
+}
+
+static void compare_and_delete(struct kill_world *world)
+{
+    uint64_t hash = hash_together(0);
+    const unsigned char is = 1;
+    const troupe_bytes expected = troupe_bytes_of(&is, sizeof is);
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct share share;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_delete(&share, &key, &expected);
+}
+
+static void pop_first(struct kill_world *world)
+{
+    uint64_t hash = hash_together(0);
+    unsigned char value[BYTES_VALUE];
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct dict_buffer buffer = { .data = value, .capacity = sizeof value };
+    struct share share;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_pop(&share, &key, &buffer);
+}
+
+static void add(struct kill_world *world, uint64_t hash)
+{
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct share share;
+    int64_t sum;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_add(&share, &key, NUMBER_ADDED, &sum);
+}
+
+static void add_first(struct kill_world *world)
+{
+    add(world, hash_together(0));
+}
+
+static void add_next(struct kill_world *world)
+{
+    add(world, hash_together(world->memo[MEMO_ENTRIES]));
+}
+
+static void clear(struct kill_world *world)
+{
+    struct share share;
+    uint64_t bucket = 0;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_clear(&share, &bucket);
+}
+
+static void wait_try(struct kill_world *world)
+{
+    uint64_t hash = hash_together(world->memo[MEMO_ENTRIES]);
+    struct dict_key key = { &hash, sizeof hash, hash };
+    struct share share;
+    struct bell *bell;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_wait_try(&share, &key, &bell);
 }
 
 static void delete_first(struct kill_world *world)
@@ -291,6 +435,85 @@ static bool was_set(struct kill_world *world, bool done)
            kill_expect(world, size == (done ? 2 : 0), "the new value has %u bytes", (unsigned)size);
 }
 
+/* Whoever waits was woken if there is something to see; else the mark that wakes it stands. */
+static bool was_rung(struct kill_world *world, uint64_t hash, bool done)
+{
+    const struct bell *bell = arena_at(&world->arena, (uint32_t)world->memo[MEMO_BELL] << 3);
+    struct share share;
+    struct held held;
+    bool rung = bell->word != world->memo[MEMO_BELL] >> 32, marked;
+    struct lock *lock;
+    uint64_t index;
+
+    if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) != TROUPE_OK)
+        return false;
+    index = dict_index(done ? DICT_CHUNK : share.dict->state, hash);
+    lock = dict_lock_of(&share, index);
+    held_view(&share, index, lock, &held);
+    marked = (*held.count & COUNT_AWAITED) != 0;
+    return kill_expect(world, done ? rung : rung || marked, "a waiter is neither woken nor marked");
+}
+
+static bool was_set_awaited(struct kill_world *world, bool done)
+{
+    return was_set(world, done) && was_rung(world, hash_together(world->memo[MEMO_ENTRIES]), done);
+}
+
+static bool number_is(struct kill_world *world, uint64_t hash, int64_t number)
+{
+    struct dict_key key = { &hash, sizeof hash, hash };
+    int64_t is = 0;
+    struct dict_buffer buffer = { .data = &is, .capacity = sizeof is };
+    struct share share;
+
+    if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_get(&share, &key, &buffer);
+    return kill_expect(world, is == number, "the number is %lld", (long long)is);
+}
+
+static bool was_added(struct kill_world *world, bool done)
+{
+    struct reach reach;
+
+    return nothing_lost(world, &reach) && all_stand(world, hash_together, 0) &&
+           number_is(world, hash_together(0), NUMBER_BEFORE + (done ? NUMBER_ADDED : 0));
+}
+
+static bool first_was_added(struct kill_world *world, bool done)
+{
+    struct reach reach;
+
+    return nothing_lost(world, &reach) && all_stand(world, hash_together, UINT64_MAX) &&
+           number_is(world, hash_together(world->memo[MEMO_ENTRIES]), done ? NUMBER_ADDED : 0);
+}
+
+static bool was_compared(struct kill_world *world, bool done)
+{
+    struct reach reach;
+    uint64_t size = value_of(world, hash_together(0));
+
+    return nothing_lost(world, &reach) && all_stand(world, hash_together, 0) &&
+           kill_expect(world, size == (done ? 2 : 1), "the value has %u bytes", (unsigned)size);
+}
+
+static bool was_cleared(struct kill_world *world, bool done)
+{
+    struct reach reach;
+
+    return nothing_lost(world, &reach) &&
+           (done ? kill_expect(world, value_of(world, hash_together(0)) == 0, "an entry is left")
+                 : all_stand(world, hash_together, UINT64_MAX));
+}
+
+/* A look leaves nothing but a mark. */
+static bool was_looked(struct kill_world *world, bool done)
+{
+    struct reach reach;
+
+    (void)done;
+    return nothing_lost(world, &reach) && all_stand(world, hash_together, UINT64_MAX);
+}
+
 static bool was_set_again(struct kill_world *world, bool done)
 {
     struct reach reach;
@@ -326,6 +549,11 @@ static bool was_split(struct kill_world *world, bool done)
     return was_split_by(world, done, hash_parted);
 }
 
+static bool was_split_awaited(struct kill_world *world, bool done)
+{
+    return was_split(world, done) && was_rung(world, hash_parted(world->memo[MEMO_ENTRIES]), done);
+}
+
 static bool first_was_split(struct kill_world *world, bool done)
 {
     return was_split_by(world, done, hash_together);
@@ -348,12 +576,8 @@ static bool was_destroyed(struct kill_world *world, bool done)
            kill_expect(world, reach.dicts == !done, "there are %u dicts", (unsigned)reach.dicts);
 }
 
-static const struct kill_case cases[] = {
-    { .name = "dict_set_new",
-      .prepare = three_together,
-      .operation = set_next,
-      .check = was_set,
-      .literally = true },
+static struct kill_case cases[] = {
+    { .name = "dict_set_new", .prepare = three_together, .operation = set_next, .check = was_set },
     { .name = "dict_set_outgrows",
       .prepare = bucket_full,
       .operation = set_next,
@@ -366,6 +590,33 @@ static const struct kill_case cases[] = {
       .prepare = three_together,
       .operation = set_again,
       .check = was_set_again },
+    { .name = "dict_set_awaited",
+      .prepare = three_awaited,
+      .operation = set_next,
+      .check = was_set_awaited },
+    { .name = "dict_set_default",
+      .prepare = three_together,
+      .operation = set_default,
+      .check = was_set },
+    { .name = "dict_compare_and_set",
+      .prepare = three_together,
+      .operation = compare_and_set,
+      .check = was_compared },
+    { .name = "dict_compare_and_delete",
+      .prepare = three_together,
+      .operation = compare_and_delete,
+      .check = was_deleted },
+    { .name = "dict_pop", .prepare = three_together, .operation = pop_first, .check = was_deleted },
+    { .name = "dict_add",
+      .prepare = three_with_number,
+      .operation = add_first,
+      .check = was_added },
+    { .name = "dict_add_new",
+      .prepare = three_together,
+      .operation = add_next,
+      .check = first_was_added },
+    { .name = "dict_wait", .prepare = three_together, .operation = wait_try, .check = was_looked },
+    { .name = "dict_clear", .prepare = one_outside, .operation = clear, .check = was_cleared },
     { .name = "dict_delete",
       .prepare = three_together,
       .operation = delete_first,
@@ -375,6 +626,10 @@ static const struct kill_case cases[] = {
       .operation = delete_first,
       .check = was_deleted },
     { .name = "dict_split_few", .prepare = split_of_few, .operation = split, .check = was_split },
+    { .name = "dict_split_awaited",
+      .prepare = split_awaited,
+      .operation = split,
+      .check = was_split_awaited },
     { .name = "dict_split_many", .prepare = split_of_many, .operation = split, .check = was_split },
     { .name = "dict_split_chunk",
       .prepare = split_of_first,
@@ -389,5 +644,6 @@ static const struct kill_case cases[] = {
 
 int main(int argc, char **argv)
 {
+    cases[0].literally = test_count(0, 1) != 0; /* a minute of real kills */
     return kill_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
