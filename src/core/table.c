@@ -120,6 +120,16 @@ static int segment_ensure(struct actor *actor, struct table *table, uint64_t ind
     return TROUPE_OK;
 }
 
+/* Word by word, for somebody with a stale handle may be reading the body without a lock; that the
+ * handle is another one, it sees afterwards. */
+static void body_clear(struct record *record)
+{
+    _Atomic uint64_t *words = (_Atomic uint64_t *)record->body;
+
+    for (size_t i = 0; i < RECORD_ROOM / sizeof *words; i++)
+        atomic_store_explicit(&words[i], 0, memory_order_release);
+}
+
 int table_reserve(struct actor *actor, struct record **record)
 {
     struct table *table = table_of(&actor->arena);
@@ -139,7 +149,7 @@ int table_reserve(struct actor *actor, struct record **record)
         lock_give(actor, &table->lock);
         return result;
     }
-    memset((*record)->body, 0, sizeof(*record)->body);
+    body_clear(*record);
     return TROUPE_OK;
 }
 
