@@ -1,84 +1,9 @@
-/* Reading a share without locks.
- *
- * A look finds the bucket by the state, reads its version, and looks at the state again: if the
- * bucket is still the hash's, a later split changes the version. What it then reads may be
- * anything, for blocks are used again: so offsets and sizes are checked against what is committed,
- * which never shrinks. In the end version, handle and state are compared. The orders are told in
- * dict_share.h. */
+/* Reading a share without locks: looks that were in vain, get, size. */
 #include "object/dict_read.h"
 
 #include "core/futex.h"
 
 #define LOOKS 16 /* in vain, before the lock is taken: longer than a change takes */
-
-static uint64_t word_at(const struct arena *arena, uint64_t block, uint64_t index)
-{
-    const _Atomic uint64_t *words = words_readable(arena, block, (index + 1) * sizeof(uint64_t));
-
-    return words != NULL ? atomic_load_explicit(&words[index], memory_order_acquire) : 0;
-}
-
-static const struct bucket *bucket_find(const struct share *share, uint64_t index)
-{
-    const struct arena *arena = &share->actor->arena;
-    uint64_t chunk = index / DICT_CHUNK, place;
-    uint32_t page = dict_page_of(chunk);
-    const struct bucket *buckets;
-
-    if (page >= DICT_PAGES)
-        return NULL;
-    place = atomic_load_explicit(&share->dict->pages[page], memory_order_acquire);
-    place = word_at(arena, place, chunk - dict_page_first(page));
-    buckets = words_readable(arena, place, DICT_CHUNK * sizeof *buckets);
-    return buckets != NULL ? &buckets[index % DICT_CHUNK] : NULL;
-}
-
-static bool reading_open(const struct share *share, uint64_t state, uint64_t hash,
-                         struct reading *reading)
-{
-    uint64_t index = dict_index(state, hash);
-
-    reading->share = share;
-    reading->bucket = bucket_find(share, index);
-    if (reading->bucket == NULL)
-        return false;
-    reading->version = atomic_load_explicit(&reading->bucket->version, memory_order_acquire);
-    reading->buckets = atomic_load_explicit(&share->dict->state, memory_order_acquire);
-    if (reading->version % 2 != 0 || !dict_lives(reading->buckets) ||
-        dict_index(reading->buckets, hash) != index)
-        return false;
-    reading->more = atomic_load_explicit(&reading->bucket->more, memory_order_acquire);
-    return true;
-}
-
-bool reading_holds(const struct reading *reading)
-{
-    const struct share *share = reading->share;
-
-    return atomic_load_explicit(&reading->bucket->version, memory_order_acquire) ==
-               reading->version &&
-           dict_lives(atomic_load_explicit(&share->dict->state, memory_order_acquire)) &&
-           atomic_load_explicit(&share->record->handle, memory_order_acquire) == share->handle;
-}
-
-uint64_t reading_cell(const struct reading *reading, uint32_t at)
-{
-    if (at < DICT_INLINE)
-        return atomic_load_explicit(&reading->bucket->cells[at], memory_order_acquire);
-    return word_at(&reading->share->actor->arena, more_cells(reading->more), at - DICT_INLINE);
-}
-
-const struct entry *reading_entry(const struct reading *reading, uint64_t cell, uint64_t *sizes)
-{
-    const struct arena *arena = &reading->share->actor->arena;
-    uint64_t offset = cell_entry(cell);
-    const struct entry *entry = words_readable(arena, offset, ENTRY_HEADER);
-
-    if (entry == NULL)
-        return NULL;
-    *sizes = atomic_load_explicit(&entry->sizes, memory_order_acquire);
-    return words_readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
-}
 
 /* Under the lock a look is whole at once, unless the dict ends meanwhile. */
 static int look_locked(const struct share *share, uint64_t hash, dict_look_at look, void *context)
@@ -102,19 +27,11 @@ static int look_locked(const struct share *share, uint64_t hash, dict_look_at lo
 
 int dict_look(const struct share *share, uint64_t hash, dict_look_at look, void *context)
 {
-    struct reading reading;
-
     for (int i = 0; i < LOOKS; i++) {
-        uint64_t state = atomic_load_explicit(&share->dict->state, memory_order_acquire);
+        int result = reading_try(share, hash, look, context);
 
-        if (!dict_lives(state))
-            return dict_gone(share);
-        if (reading_open(share, state, hash, &reading)) {
-            int result = look(&reading, context);
-
-            if (result != LOOK_AGAIN && reading_holds(&reading))
-                return result;
-        }
+        if (result != LOOK_AGAIN)
+            return result;
         futex_spin_pause();
     }
     return look_locked(share, hash, look, context);
@@ -162,11 +79,13 @@ static int get_look(const struct reading *reading, void *context)
     return TROUPE_NOT_FOUND;
 }
 
+/* The first look is compiled into this call: it is all but always the only one. */
 int dict_share_get(const struct share *share, const struct dict_key *key, struct dict_buffer *value)
 {
     struct get get = { key, value };
+    int result = reading_try(share, key->hash, get_look, &get);
 
-    return dict_look(share, key->hash, get_look, &get);
+    return result != LOOK_AGAIN ? result : dict_look(share, key->hash, get_look, &get);
 }
 
 int dict_share_fetch(const struct share *share, const struct dict_key *key,
