@@ -166,6 +166,8 @@ MODES = {
     "list.get": list_get,
     "value.add": value_add,
     "dict.miss": dict_operation(lambda shared, key, value: shared.get("m" + key)),
+    "dict.add": dict_operation(
+        lambda shared, key, value: shared.__setitem__("n", shared.get("n", 0) + 1)),
 }
 
 
