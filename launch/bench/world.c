@@ -45,6 +45,7 @@ static const struct {
     { "pool.map", world_pool_map },
     { "pool.apply", world_pool_apply },
     { "pool.balance", world_pool_balance },
+    { "remote.get_many", world_remote_get_many },
     { "kernel.stream", world_kernel_stream },
     { "kernel.copy", world_kernel_copy },
     { "kernel.shared", world_kernel_shared },

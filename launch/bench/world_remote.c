@@ -7,7 +7,9 @@
 
 enum { KEYS = 40000, LOOKED_AT = 4000, KEY_BYTES = 16, KEY_TEXT_BYTES = KEY_BYTES + 1, TRIES = 3 };
 
-enum operation { OPERATION_SIZE, OPERATION_GET, OPERATION_SET };
+enum { MANY = 64 }; /* keys of one call */
+
+enum operation { OPERATION_SIZE, OPERATION_GET, OPERATION_SET, OPERATION_GET_MANY };
 
 struct remote {
     struct world_task task;
@@ -15,6 +17,7 @@ struct remote {
     troupe_dict dict;
     troupe_queue report; /* lives on the parent's node; its size is the least that can be asked */
     bool is_busy;        /* the other node's ranks compute */
+    long at_once;        /* operations of one call */
 };
 
 /* What the measuring rank works with. */
@@ -22,12 +25,32 @@ struct desk {
     char (*texts)[KEY_TEXT_BYTES]; /* of keys that the other node holds */
     int keys;
     char *value;
+    char *values; /* [MANY] */
 };
 
-static int operate(const struct remote *remote, const struct desk *desk, const char *text)
+/* MANY keys in a row, from a number on. */
+static int get_many(const struct remote *remote, const struct desk *desk, size_t number)
 {
-    troupe_bytes key = troupe_bytes_of(text, KEY_BYTES);
+    size_t bytes = remote->task.bytes;
+    troupe_dict_value values[MANY];
+    troupe_bytes keys[MANY];
+    int result;
+
+    for (size_t i = 0; i < MANY; i++) {
+        keys[i] = troupe_bytes_of(desk->texts[(number + i) % (size_t)desk->keys], KEY_BYTES);
+        values[i] = (troupe_dict_value){ .data = desk->values + i * bytes, .capacity = bytes };
+    }
+    result = troupe_dict_get_many(remote->dict, keys, MANY, values);
+    return result == TROUPE_OK ? values[MANY - 1].result : result;
+}
+
+static int operate(const struct remote *remote, const struct desk *desk, size_t number)
+{
+    troupe_bytes key = troupe_bytes_of(desk->texts[number], KEY_BYTES);
     uint64_t messages;
+
+    if (remote->operation == OPERATION_GET_MANY)
+        return get_many(remote, desk, number);
 
     if (remote->operation == OPERATION_SIZE)
         return troupe_queue_size(remote->report, &messages);
@@ -81,7 +104,8 @@ static int desk_make(const struct remote *remote, struct desk *desk)
     desk->keys = 1;
     desk->texts = calloc(LOOKED_AT, sizeof *desk->texts);
     desk->value = calloc(1, remote->task.bytes + 1);
-    if (desk->texts == NULL || desk->value == NULL)
+    desk->values = calloc(MANY, remote->task.bytes + 1);
+    if (desk->texts == NULL || desk->value == NULL || desk->values == NULL)
         return TROUPE_NO_MEMORY;
     if (remote->operation == OPERATION_SIZE)
         return TROUPE_OK;
@@ -93,8 +117,8 @@ static int operate_many(const struct remote *remote, const struct desk *desk, lo
 {
     int result = TROUPE_OK;
 
-    for (long i = 0; i < count && result == TROUPE_OK; i++)
-        result = operate(remote, desk, desk->texts[(size_t)i * 7919 % (size_t)desk->keys]);
+    for (long i = 0; i < count && result == TROUPE_OK; i += remote->at_once)
+        result = operate(remote, desk, (size_t)i * 7919 % (size_t)desk->keys);
     return result;
 }
 
@@ -115,6 +139,7 @@ static int caller(const void *argument, size_t bytes)
     us = world_us_each(begin, remote->task.count);
     free(desk.texts);
     free(desk.value);
+    free(desk.values);
     if (result == TROUPE_OK)
         result = troupe_queue_put(remote->report, &us, sizeof us, TROUPE_FOREVER);
     return result == TROUPE_OK ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -167,7 +192,10 @@ static int remote_run(const struct remote *remote)
 static int remote_measure(const struct world_task *task, enum operation operation, bool is_busy,
                           double *value)
 {
-    struct remote remote = { .task = *task, .operation = operation, .is_busy = is_busy };
+    struct remote remote = { .task = *task,
+                             .operation = operation,
+                             .is_busy = is_busy,
+                             .at_once = operation == OPERATION_GET_MANY ? MANY : 1 };
     int result = troupe_dict_create(NULL, &remote.dict);
 
     if (result == TROUPE_OK)
@@ -204,4 +232,9 @@ int world_remote_get_busy(const struct world_task *task, double *value)
 int world_remote_set(const struct world_task *task, double *value)
 {
     return remote_measure(task, OPERATION_SET, false, value);
+}
+
+int world_remote_get_many(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_GET_MANY, false, value);
 }
