@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { ENTRIES = 100000, ENTRIES_FULL = 1000000, ENTRY_BYTES = 200, KEY_BYTES = 16 };
+enum { ENTRIES = 30000, ENTRIES_FULL = 1000000, ENTRY_BYTES = 200, KEY_BYTES = 16 };
 
 static troupe_bytes key_make(char *text, long round, long number)
 {

@@ -2,13 +2,14 @@
  * (dict_mix.h); then the whole is walked through and compared once more. */
 #include "solo.h"
 
+#include "counts.h"
 #include "dict_mix.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, OPERATIONS = 40000 };
+enum { WORKERS = 4, OPERATIONS = 12000, OPERATIONS_FULL = 200000 };
 #define ARENA_BYTES (128u << 20)
 
 static struct solo solo;
@@ -27,7 +28,7 @@ static bool work(const struct worker *worker)
 
     if (!mix_begin(&mix, worker->dict, worker->number, &references[worker->number]))
         return false;
-    mix_run(&mix, OPERATIONS);
+    mix_run(&mix, test_count(OPERATIONS, OPERATIONS_FULL));
     mix_end(&mix);
     return true;
 }
