@@ -16,7 +16,9 @@ static const struct {
     const char *name;
     world_mode *measure;
 } modes[] = {
-    { "start_join", world_start_join },
+    { "start_join.rank", world_start_join_rank },
+    { "start_join.fork", world_start_join_fork },
+    { "start_join.spawn", world_start_join_spawn },
     { "idle_cpu", world_idle_cpu },
     { "memory", world_memory },
     { "queue.stream", world_queue_stream },

@@ -19,7 +19,9 @@ struct world_task {
  * TROUPE_NO_GPU says that this machine has not what the mode needs; why is told then. */
 typedef int world_mode(const struct world_task *task, double *value);
 
-world_mode world_start_join;
+world_mode world_start_join_rank;
+world_mode world_start_join_fork;
+world_mode world_start_join_spawn;
 world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_put_many, world_queue_mpmc, world_queue_bandwidth;
 world_mode world_queue_rtt, world_queue_idle;

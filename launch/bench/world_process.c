@@ -1,4 +1,4 @@
-/* How long a process takes that does nothing: started on an idle rank, joined and closed. */
+/* How long a process takes that does nothing: started by one of the methods, joined and closed. */
 #include "world.h"
 
 static int nothing(const void *argument, size_t bytes)
@@ -8,9 +8,9 @@ static int nothing(const void *argument, size_t bytes)
     return 0;
 }
 
-static int start_and_join(long count)
+static int start_and_join(int method, long count)
 {
-    const troupe_process_options options = { .method = TROUPE_METHOD_RANK };
+    const troupe_process_options options = { .method = method };
     troupe_process process;
     int result = TROUPE_OK;
 
@@ -24,14 +24,29 @@ static int start_and_join(long count)
     return result;
 }
 
-int world_start_join(const struct world_task *task, double *value)
+static int measure(int method, const struct world_task *task, double *value)
 {
-    int result = start_and_join(task->count / WORLD_WARM_UP_PART);
+    int result = start_and_join(method, task->count / WORLD_WARM_UP_PART);
     int64_t begin = world_now();
 
     if (result == TROUPE_OK)
-        result = start_and_join(task->count);
+        result = start_and_join(method, task->count);
     if (result == TROUPE_OK)
         *value = world_us_each(begin, task->count);
     return result;
+}
+
+int world_start_join_rank(const struct world_task *task, double *value)
+{
+    return measure(TROUPE_METHOD_RANK, task, value);
+}
+
+int world_start_join_fork(const struct world_task *task, double *value)
+{
+    return measure(TROUPE_METHOD_FORK, task, value);
+}
+
+int world_start_join_spawn(const struct world_task *task, double *value)
+{
+    return measure(TROUPE_METHOD_SPAWN, task, value);
 }

@@ -7,10 +7,12 @@
 #include <string.h>
 
 static _Thread_local char last[sizeof((struct error_kept *)0)->sentence];
+static _Thread_local unsigned count;
 
 static void record(const char *format, va_list arguments)
 {
     vsnprintf(last, sizeof last, format, arguments);
+    count++;
 }
 
 int fail(int result, const char *format, ...)
@@ -58,6 +60,11 @@ const char *troupe_last_error(void)
     return last;
 }
 
+unsigned error_count(void)
+{
+    return count;
+}
+
 const char *troupe_version(void)
 {
     return TROUPE_VERSION;
@@ -75,7 +82,7 @@ const char *troupe_result_name(int result)
         "TROUPE_BROKEN",     "TROUPE_DEADLOCK",     "TROUPE_DIFFERS",     "TROUPE_BUSY",
         "TROUPE_GIVEN_UP",   "TROUPE_FAILED",
     };
-    int count = (int)(sizeof names / sizeof *names);
+    int known = (int)(sizeof names / sizeof *names);
 
-    return result <= 0 && -result < count ? names[-result] : "TROUPE_UNKNOWN";
+    return result <= 0 && -result < known ? names[-result] : "TROUPE_UNKNOWN";
 }

@@ -23,4 +23,7 @@ struct error_kept {
 void error_keep(struct error_kept *kept);
 void error_restore(const struct error_kept *kept);
 
+/* How many failures the calling thread has recorded. */
+unsigned error_count(void);
+
 #endif

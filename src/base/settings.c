@@ -19,6 +19,8 @@ const struct settings_row settings_table[] = {
       "the mpirun of troupe run and self-start" },
     { "TROUPE_CUDA_LIBRARY", SETTINGS_OURS, "libcuda.so.1",
       "CUDA's driver, for troupe/gpu.h" },
+    { "TROUPE_START_METHOD", SETTINGS_OURS, "an idle rank, else spawn",
+      "what TROUPE_METHOD_DEFAULT means: rank, fork or spawn" },
     { "TROUPE_LOG", SETTINGS_OURS, "warning",
       "how much is said: error, warning, info or debug" },
     { "TROUPE_SIMULATED_NODES", SETTINGS_OURS, "1",

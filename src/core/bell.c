@@ -1,6 +1,7 @@
 #include "core/bell.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "core/futex.h"
 
 #include <assert.h>
@@ -140,16 +141,55 @@ static uint32_t announce(struct bell *bell)
     return (seen + BELL_STEP) | BELL_WAITED;
 }
 
+static const _Atomic uint64_t *_Atomic cancel_word;
+
+void bell_cancel_by(const _Atomic uint64_t *word)
+{
+    atomic_store(&cancel_word, word);
+}
+
+bool bell_is_cancelled(const struct actor *actor)
+{
+    const _Atomic uint64_t *word = atomic_load_explicit(&cancel_word, memory_order_acquire);
+
+    return word != NULL && !actor->is_steady && atomic_load(word) != 0;
+}
+
+/* The canceller sets its word and then reads which bell the slot names; we name the bell and then
+ * read the word, all sequentially consistent: one of the two sees the other. */
+void bell_ring_party(const struct arena *arena, uint32_t party)
+{
+    uint32_t high = atomic_load(&arena->header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(arena, number);
+        uint64_t identity = atomic_load(&slot->identity), place;
+
+        if (slot_state_of(identity) != SLOT_LIVE || slot_party_of(identity) != party)
+            continue;
+        place = atomic_load(&slot->bell);
+        if (place != 0)
+            bell_ring(arena, arena_at(arena, place), FUTEX_ALL);
+    }
+}
+
+static int cancelled(void)
+{
+    return fail(TROUPE_CANCELLED, "the process was cancelled (troupe_process_cancel) and waits for "
+                                  "nothing any more; end it");
+}
+
 /* Announces, looks once more, sleeps. in_time is false when the deadline passed. */
 static int sleep_once(struct actor *actor, const struct wait *wait, bool *in_time)
 {
     uint32_t ticket;
     int result;
 
-    atomic_store_explicit(&actor->slot->bell, arena_offset(&actor->arena, wait->bell),
-                          memory_order_release);
+    atomic_store(&actor->slot->bell, arena_offset(&actor->arena, wait->bell));
     ticket = announce(wait->bell);
     result = wait->attempt(actor, wait->context);
+    if (result == wait->again && bell_is_cancelled(actor))
+        return cancelled();
     if (result == wait->again)
         *in_time = sleep_on(wait->bell, ticket, wait->deadline);
     return result;

@@ -5,7 +5,10 @@
  * two, ringing adds two, both sequentially consistent, so either the ringer sees the bit and wakes,
  * or the waiter's second look sees the change. A waiter that dies after it was woken takes that
  * wake with it, and a changer that dies before it rings owes one: the slots name both bells, and
- * recovery rings them for all. */
+ * recovery rings them for all.
+ *
+ * A process whose target was cancelled no longer sleeps: every wait that would ends with
+ * TROUPE_CANCELLED, but those of steady actors (the service, an answer that must be taken). */
 #ifndef TROUPE_CORE_BELL_H
 #define TROUPE_CORE_BELL_H
 
@@ -33,6 +36,17 @@ static inline bool bell_announced(const struct actor *actor)
 {
     return atomic_load_explicit(&actor->slot->bell, memory_order_relaxed) != 0;
 }
+
+/* The word that cancels this process's waits once it is not 0; NULL: none does. It lies in the
+ * arena, and whoever sets it calls bell_ring_party afterwards. One target runs in a process at a
+ * time, so one word is enough. */
+void bell_cancel_by(const _Atomic uint64_t *word);
+
+/* Whether that word says so, for this actor. */
+bool bell_is_cancelled(const struct actor *actor);
+
+/* Wakes all threads of a process wherever they sleep: each looks again. */
+void bell_ring_party(const struct arena *arena, uint32_t party);
 
 /* Promises to ring, before the change is committed. At most SLOT_PROMISES at a time. */
 void bell_promise(struct actor *actor, struct bell *bell);

@@ -141,12 +141,30 @@ void call_end(struct actor *actor)
     lock_give(actor, &slot->call_lock);
 }
 
+/* A request that may be parked is called back when its caller is cancelled; but its answer is
+ * awaited all the same, for it may be on its way already, with a message that nobody else has. */
+static void answer_await(struct actor *actor)
+{
+    struct slot *slot = actor->slot;
+    bool was_steady = actor->is_steady;
+
+    actor->is_steady = was_steady || atomic_load(&slot->call_node) == 0;
+    if (bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL) ==
+        TROUPE_CANCELLED) {
+        atomic_store(&slot->call_cancelled, atomic_load(&slot->call_state) >> PHASE_BITS);
+        bell_ring(&actor->arena, &actor->arena.header->service_bell, FUTEX_ALL);
+        actor->is_steady = true;
+        bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL);
+    }
+    actor->is_steady = was_steady;
+}
+
 int call_await(struct actor *actor, struct answer *answer)
 {
     struct slot *slot = actor->slot;
     int result;
 
-    bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL);
+    answer_await(actor);
     result = reply_read(arena_at(&actor->arena, atomic_load(&slot->call_reply)), answer);
     call_end(actor);
     return result;
@@ -293,6 +311,26 @@ void call_answer(struct actor *actor, const struct call_name *name, int result,
         tx_abort(actor);
     lock_give(actor, &slot->call_lock);
     bell_redeem(actor, FUTEX_ALL);
+}
+
+/* The swap tells it once. */
+bool call_next_cancelled(struct actor *actor, struct call_name *name, int *node)
+{
+    uint32_t high = atomic_load(&actor->arena.header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(&actor->arena, number);
+        uint64_t sequence = atomic_load(&slot->call_cancelled);
+
+        if (sequence == 0 || atomic_load(&slot->call_state) != state_make(sequence, CALL_SENT) ||
+            !atomic_compare_exchange_strong(&slot->call_cancelled, &sequence, 0))
+            continue;
+        *name = (struct call_name){ number, slot_incarnation_of(atomic_load(&slot->identity)),
+                                    sequence };
+        *node = (int)atomic_load(&slot->call_node) - 1;
+        return true;
+    }
+    return false;
 }
 
 bool call_next_withdrawn(struct actor *actor, struct call_name *name, int *node)

@@ -75,6 +75,10 @@ void call_answer(struct actor *actor, const struct call_name *name, int result,
 /* Frees what a dead slot's mailbox holds, and notes its call to be withdrawn; for recover.c. */
 void call_bury(struct actor *actor, struct slot *slot);
 
+/* Takes the next call whose caller was cancelled, and the node that has it; false when there is
+ * none. */
+bool call_next_cancelled(struct actor *actor, struct call_name *name, int *node);
+
 /* Takes the next call that is to be withdrawn, and the node that has it; false when there is none.
  */
 bool call_next_withdrawn(struct actor *actor, struct call_name *name, int *node);

@@ -76,6 +76,16 @@ static void answer_send(struct desk *desk, const struct mail *question, int resu
         mail_free(mail);
 }
 
+static void cancelled_send(struct desk *desk, const struct mail *question)
+{
+    struct answer nothing = { .data = NULL };
+
+    answer_send(desk, question,
+                fail(TROUPE_CANCELLED, "the process was cancelled (troupe_process_cancel) while it "
+                                       "waited for another node; end it"),
+                &nothing);
+}
+
 /* Returns SERVICE_PARK, or anything else when the request was answered. Sentences of failures that
  * another node's request meets here are not this thread's. */
 static int apply(struct desk *desk, const struct mail *mail, bool last, struct bell **bell)
@@ -205,12 +215,28 @@ static void park(struct desk *desk, struct mail *mail, struct bell *bell)
         next_look_by(desk, entry);
 }
 
+/* Parks it, unless its caller was cancelled meanwhile. */
+static void park_or_cancel(struct desk *desk, struct mail *mail, struct bell *bell)
+{
+    uint32_t count = desk->cancels < DESK_CANCELLED ? desk->cancels : DESK_CANCELLED;
+    int node = count > 0 ? fabric_node_of(mail->rank) : 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (desk->cancelled[i].node == node &&
+            call_is_same(&desk->cancelled[i].name, &mail->name)) {
+            cancelled_send(desk, mail);
+            mail_free(mail);
+            return;
+        }
+    park(desk, mail, bell);
+}
+
 void desk_request(struct desk *desk, struct mail *mail)
 {
     struct bell *bell = NULL;
 
     if (!is_dead(desk, mail) && apply(desk, mail, mail->wait_ns == 0, &bell) == SERVICE_PARK) {
-        park(desk, mail, bell);
+        park_or_cancel(desk, mail, bell);
         return;
     }
     mail_free(mail);
@@ -275,6 +301,23 @@ void desk_withdraw(struct desk *desk, const struct mail *mail)
     desk->dead[desk->deaths++ % DESK_DEAD] =
         (struct desk_dead){ node, mail->name.slot, mail->name.incarnation };
     post_forget(desk->post, node, &mail->name);
+}
+
+/* What is not parked here was answered, or is still to come. */
+void desk_cancel(struct desk *desk, const struct mail *mail)
+{
+    int node = fabric_node_of(mail->rank);
+    struct parked **link = &desk->parked;
+
+    while (*link != NULL && (fabric_node_of((*link)->mail->rank) != node ||
+                             !call_is_same(&(*link)->mail->name, &mail->name)))
+        link = &(*link)->next;
+    if (*link != NULL) {
+        cancelled_send(desk, (*link)->mail);
+        parked_remove(desk, link);
+        return;
+    }
+    desk->cancelled[desk->cancels++ % DESK_CANCELLED] = (struct desk_cancelled){ node, mail->name };
 }
 
 void desk_farewell(struct desk *desk, const struct mail *mail)

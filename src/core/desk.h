@@ -19,6 +19,13 @@ struct desk_dead {
 };
 #define DESK_DEAD 256u
 
+/* A request that was called back before it came: bulk is overtaken. */
+struct desk_cancelled {
+    int node;
+    struct call_name name;
+};
+#define DESK_CANCELLED 64u
+
 struct desk {
     struct actor *actor;
     struct post *post;
@@ -26,6 +33,8 @@ struct desk {
     uint64_t next_look;                  /* when the first deadline of a parked one passes */
     struct desk_dead dead[DESK_DEAD];
     uint32_t deaths; /* ever */
+    struct desk_cancelled cancelled[DESK_CANCELLED];
+    uint32_t cancels; /* ever that were not found */
 };
 
 void desk_open(struct desk *desk, struct actor *actor, struct post *post);
@@ -37,7 +46,10 @@ void desk_request(struct desk *desk, struct mail *mail);
 /* Forgets what a caller that has died waits for here, and what it still sends. */
 void desk_withdraw(struct desk *desk, const struct mail *mail);
 
-/* The same, and gives up what its party holds. */
+/* Answers a request that is parked here, or still comes and would be, with TROUPE_CANCELLED. */
+void desk_cancel(struct desk *desk, const struct mail *mail);
+
+/* Forgets as desk_withdraw, and gives up what its party holds. */
 void desk_farewell(struct desk *desk, const struct mail *mail);
 
 /* Tries the parked again whose bells rang, if any did, and those whose time has come. */

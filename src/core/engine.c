@@ -171,6 +171,8 @@ static void mail_take(struct mail *mail)
     }
     if (mail->kind == MAIL_WITHDRAWAL && engine.leads)
         desk_withdraw(&engine.desk, mail);
+    else if (mail->kind == MAIL_CANCEL && engine.leads)
+        desk_cancel(&engine.desk, mail);
     else if (mail->kind == MAIL_FAREWELL && engine.leads)
         desk_farewell(&engine.desk, mail);
     else if (mail->kind == MAIL_ANSWER)
@@ -239,21 +241,35 @@ static bool mailboxes_empty(void)
     return moved;
 }
 
+static void name_send(int node, const struct call_name *name, enum mail_kind kind)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    if (mail == NULL)
+        return;
+    mail->kind = kind;
+    mail->rank = fabric_leader_of(node);
+    mail->name = *name;
+    post_send(engine.post, mail);
+}
+
 static void withdrawals_send(void)
 {
     struct call_name name;
     int node;
 
-    while (call_next_withdrawn(&engine.actor, &name, &node)) {
-        struct mail *mail = calloc(1, sizeof *mail);
+    while (call_next_withdrawn(&engine.actor, &name, &node))
+        name_send(node, &name, MAIL_WITHDRAWAL);
+}
 
-        if (mail == NULL)
-            return;
-        mail->kind = MAIL_WITHDRAWAL;
-        mail->rank = fabric_leader_of(node);
-        mail->name = name;
-        post_send(engine.post, mail);
-    }
+/* After the requests themselves. */
+static void cancels_send(void)
+{
+    struct call_name name;
+    int node;
+
+    while (call_next_cancelled(&engine.actor, &name, &node))
+        name_send(node, &name, MAIL_CANCEL);
 }
 
 static bool farewell_send(int node, const struct call_name *name, uint64_t party)
@@ -306,6 +322,7 @@ static bool node_serve(void)
         withdrawals_send();
         farewells_send();
         moved = mailboxes_empty();
+        cancels_send();
     }
     desk_look(&engine.desk, rung);
     return moved;
@@ -403,10 +420,16 @@ static void caller_nap(uint64_t waited)
     engine_pause(nap);
 }
 
+/* A rank that does not lead is handed over by the other side. */
+static bool is_cancelled(const struct actor *actor)
+{
+    return engine.leads && bell_is_cancelled(actor);
+}
+
 /* Drives until the answer is there or will come to the mailbox. The rank that leads has a thread
- * that goes on looking: when it is quiet, its callers go to sleep. Has the turn, before and after.
- */
-static void answer_await(struct waiter *waiter)
+ * that goes on looking: when it is quiet, or the caller was cancelled, its callers go to sleep. Has
+ * the turn, before and after. */
+static void answer_await(const struct actor *actor, struct waiter *waiter)
 {
     struct rest rest = { clock_now(), 0 };
     uint64_t began = rest.looked;
@@ -419,7 +442,7 @@ static void answer_await(struct waiter *waiter)
         turn_pass();
         if (moved)
             rest.looked = clock_now();
-        else if (rest.looked < quiet_since + HOT_NS)
+        else if (rest.looked < quiet_since + HOT_NS && !is_cancelled(actor))
             engine_rest(&rest);
         else if (!engine.leads) {
             caller_nap(rest.looked - quiet_since);
@@ -470,7 +493,7 @@ int engine_call(struct actor *actor, int node, const struct request *request, ui
     waiter.next = engine.waiters;
     engine.waiters = &waiter;
     post_send(engine.post, mail);
-    answer_await(&waiter);
+    answer_await(actor, &waiter);
     waiter_remove(&waiter);
     pthread_mutex_unlock(&engine.turn);
     if (waiter.state == HANDED)
@@ -514,6 +537,13 @@ int engine_lead(void)
     pthread_mutex_unlock(&engine.turn);
     bell_drive_with(drive_until);
     return TROUPE_OK;
+}
+
+/* What another thread had begun at the fork is nobody's here. */
+void engine_forsake(void)
+{
+    engine.open = engine.leads = false;
+    bell_drive_with(NULL);
 }
 
 bool engine_is_open(void)

@@ -28,6 +28,9 @@ void engine_close(void);
 
 bool engine_is_open(void);
 
+/* In a forked child of a rank, which has no MPI: it calls other nodes through the arena. */
+void engine_forsake(void);
+
 /* The call of service.h, sent by this rank itself. */
 int engine_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
                 struct answer *answer);

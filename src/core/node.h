@@ -45,6 +45,7 @@ struct node {
     struct lock withdrawn_lock;  /* of the list below; taken inside a mailbox's lock */
     _Atomic uint64_t withdrawn;  /* offset: calls of the dead for the service to withdraw, call.c */
     uint64_t places;             /* offset: for each world rank node << 16 | local rank */
+    _Atomic uint32_t cpus;       /* that the world may use here; 0: no keeper has looked */
     char host[TROUPE_HOST_SIZE];
     struct rank_record ranks[];
 };

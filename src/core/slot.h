@@ -58,6 +58,7 @@ struct slot {
     _Atomic uint64_t call_reply;
     struct bell call_bell;
     struct lock call_lock;
+    _Atomic uint64_t call_cancelled; /* the sequence whose caller would rather not wait */
     struct bell doorbell;
     _Atomic uint64_t abroad; /* the nodes at which its process may hold something, see party.h */
 };
@@ -109,7 +110,8 @@ struct actor {
     uint32_t spins_left_out;
     uint32_t gets_run; /* messages got since a queue was last found empty, see queue_get.c */
     uint32_t quick_waits;
-    int64_t holds; /* what this thread took and did not give back, see party.h */
+    int64_t holds;  /* what this thread took and did not give back, see party.h */
+    bool is_steady; /* a cancelled target does not end its waits, see bell.h */
     struct heap_warm warm[HEAP_CLASSES];
     struct actor_seen seen[ACTOR_SEEN];
 };

@@ -68,6 +68,26 @@ int world_join(const struct world *world, struct actor **actor)
     return TROUPE_OK;
 }
 
+/* The copies of the caller's actors name the caller's slots, which live on in the caller: they are
+ * forgotten, and nothing is given back. */
+int world_rejoin(int rank, struct actor **actor)
+{
+    int result;
+
+    pthread_setspecific(at_thread_end, NULL);
+    free(own);
+    own = first = NULL;
+    world_here.role = WORLD_FORK;
+    world_here.rank = rank;
+    result = own_open();
+    if (result != TROUPE_OK)
+        return result;
+    forked = false;
+    first = own;
+    *actor = own;
+    return TROUPE_OK;
+}
+
 void world_leave(void)
 {
     if (first != NULL) {

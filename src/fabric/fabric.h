@@ -144,4 +144,10 @@ void fabric_bulk_abandon(struct fabric_bulk *bulk);
  * end by _exit must follow. */
 void fabric_stop(bool clean);
 
+/* In a process that must not use MPI, a forked child or a fresh process: from here on MPI itself
+ * says so to every call, MPI_Init included, and ends that process ("after MPI_FINALIZE was
+ * invoked"). Without it a forked child would write into its caller's connections.
+ * Async-signal-safe. */
+void fabric_forsake(void);
+
 #endif

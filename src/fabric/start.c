@@ -6,6 +6,7 @@
 #include "fabric/fabric_private.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,4 +348,19 @@ void fabric_stop(bool clean)
     if (fabric.initialised_here &&
         fabric_check(MPI_Finalize(), TROUPE_LAUNCH, "MPI_Finalize") != TROUPE_OK)
         log_warning("%s", troupe_last_error());
+}
+
+/* Open MPI looks at the first word at the beginning of every call, and reports through its run-time
+ * only if the second says that it is there: in a fork its threads are not. Neither is documented,
+ * but both are exported, and the same since 4.0; weak, so that another MPI does without. */
+extern _Atomic int32_t ompi_mpi_state __attribute__((weak));
+extern volatile bool ompi_rte_initialized __attribute__((weak));
+#define OMPI_STATE_FINALIZED 5
+
+void fabric_forsake(void)
+{
+    if (&ompi_rte_initialized != NULL)
+        ompi_rte_initialized = false;
+    if (&ompi_mpi_state != NULL)
+        atomic_store(&ompi_mpi_state, OMPI_STATE_FINALIZED);
 }

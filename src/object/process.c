@@ -17,32 +17,60 @@ _Static_assert(sizeof(struct process) <= RECORD_ROOM, "a process fits its record
 struct awaited {
     struct record *record;
     uint64_t handle;
+    bool forever; /* the caller's own process waits for nothing else */
 };
 
+/* A process that waits for a rank may do so in a circle, and only its joiners can see that. */
 static int ended_look(struct actor *actor, void *context)
 {
     const struct awaited *awaited = context;
 
-    (void)actor;
     if (atomic_load(&awaited->record->handle) != awaited->handle)
         return TROUPE_BAD_HANDLE;
-    return atomic_load(&process_of(awaited->record)->state) >= TROUPE_STATE_DONE ? TROUPE_OK
-                                                                                 : TROUPE_TIMEOUT;
+    if (atomic_load(&process_of(awaited->record)->state) >= TROUPE_STATE_DONE)
+        return TROUPE_OK;
+    if (awaited->forever && process_is_deadlocked(actor, process_current()))
+        return TROUPE_DEADLOCK;
+    return TROUPE_TIMEOUT;
+}
+
+int process_await(struct actor *actor, struct record *record, uint64_t handle, uint64_t deadline)
+{
+    struct awaited awaited = { record, handle, false };
+    struct record *own = NULL;
+    int result;
+
+    if (process_current() != 0 && deadline == CLOCK_FOREVER &&
+        table_find(actor, process_current(), OBJECT_PROCESS, &own) == TROUPE_OK)
+        atomic_store(&process_of(own)->awaits, handle);
+    awaited.forever = own != NULL;
+    result = bell_await(actor, &record->bell, deadline, TROUPE_TIMEOUT, ended_look, &awaited);
+    if (own != NULL)
+        atomic_store(&process_of(own)->awaits, 0);
+    return result;
 }
 
 static int join_local(struct actor *actor, uint64_t handle, uint64_t deadline)
 {
-    struct awaited awaited = { NULL, handle };
-    int result = table_find(actor, handle, OBJECT_PROCESS, &awaited.record);
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_PROCESS, &record);
 
     if (result != TROUPE_OK)
         return result;
-    result =
-        bell_await(actor, &awaited.record->bell, deadline, TROUPE_TIMEOUT, ended_look, &awaited);
-    if (result == TROUPE_TIMEOUT)
-        return fail(result, "process %s has not ended in time", process_of(awaited.record)->name);
-    return result == TROUPE_OK ? result
-                               : fail(result, "the process was closed while it was waited for");
+    result = process_await(actor, record, handle, deadline);
+    switch (result) {
+    case TROUPE_TIMEOUT:
+        return fail(result, "process %s has not ended in time", process_of(record)->order.name);
+    case TROUPE_DEADLOCK:
+        return fail(result,
+                    "process %s waits for a rank, and every rank waits for a process that does; "
+                    "start with more ranks, or with when_busy = TROUPE_BUSY_SPAWN",
+                    process_of(record)->order.name);
+    case TROUPE_BAD_HANDLE:
+        return fail(result, "the process was closed while it was waited for");
+    default:
+        return result;
+    }
 }
 
 static int home_check(uint64_t handle)
@@ -96,7 +124,8 @@ static int join_handler(struct actor *actor, const struct request *request, bool
     if (atomic_load(&process_of(record)->state) >= TROUPE_STATE_DONE)
         return TROUPE_OK;
     *bell = &record->bell;
-    return last ? fail(TROUPE_TIMEOUT, "process %s has not ended in time", process_of(record)->name)
+    return last ? fail(TROUPE_TIMEOUT, "process %s has not ended in time",
+                       process_of(record)->order.name)
                 : SERVICE_PARK;
 }
 
@@ -193,7 +222,7 @@ static int name_local(struct actor *actor, uint64_t handle, char *name)
 
     if (result != TROUPE_OK)
         return result;
-    memcpy(name, process_of(record)->name, TROUPE_NAME_SIZE);
+    memcpy(name, process_of(record)->order.name, TROUPE_NAME_SIZE);
     lock_give(actor, &record->lock);
     return TROUPE_OK;
 }
@@ -272,56 +301,6 @@ static int close_handler(struct actor *actor, const struct request *request, boo
     return close_local(actor, request->object);
 }
 
-/* ---- all of them ------------------------------------------------------------------------ */
-
-static struct record *unfinished_next(struct actor *actor, uint64_t *index)
-{
-    struct record *record;
-
-    while ((record = table_next(&actor->arena, index)) != NULL)
-        if (handle_kind(atomic_load(&record->handle)) == OBJECT_PROCESS &&
-            atomic_load(&process_of(record)->state) < TROUPE_STATE_DONE)
-            return record;
-    return NULL;
-}
-
-uint64_t process_unfinished(struct actor *actor)
-{
-    uint64_t index = 0, count = 0;
-
-    while (unfinished_next(actor, &index) != NULL)
-        count++;
-    return count;
-}
-
-/* Processes may start others meanwhile, so it begins again until a whole walk finds none. */
-void process_drain(struct actor *actor)
-{
-    struct awaited awaited;
-    uint64_t index = 0;
-
-    while ((awaited.record = unfinished_next(actor, &index)) != NULL) {
-        awaited.handle = atomic_load(&awaited.record->handle);
-        bell_await(actor, &awaited.record->bell, CLOCK_FOREVER, TROUPE_TIMEOUT, ended_look,
-                   &awaited);
-        index = 0;
-    }
-}
-
-static int drain_handler(struct actor *actor, const struct request *request, bool last,
-                         struct answer *answer, struct bell **bell)
-{
-    uint64_t index = 0;
-    struct record *record = unfinished_next(actor, &index);
-
-    (void)request;
-    answer->words[0] = atomic_load(&node_of(&actor->arena)->lost);
-    if (record == NULL)
-        return TROUPE_OK;
-    *bell = &record->bell;
-    return last ? TROUPE_TIMEOUT : SERVICE_PARK;
-}
-
 void process_register(void)
 {
     process_gpus_remember();
@@ -330,5 +309,6 @@ void process_register(void)
     service_register(SERVICE_PROCESS_STATUS, status_handler);
     service_register(SERVICE_PROCESS_NAME, name_handler);
     service_register(SERVICE_PROCESS_CLOSE, close_handler);
-    service_register(SERVICE_NODE_DRAIN, drain_handler);
+    process_signal_register();
+    process_drain_register();
 }

@@ -178,11 +178,11 @@ int process_gpus_of(struct actor *actor, uint64_t handle, uint64_t *word, char *
     if (result != TROUPE_OK)
         return result;
     process = process_of(record);
-    *word = process->gpus;
+    *word = process->order.gpus;
     *text = NULL;
     if (gpus_text_size(*word) == 0)
         return TROUPE_OK;
     *text = strdup((const char *)arena_at(&actor->arena, atomic_load(&process->argument)) +
-                   process->argument_bytes);
+                   process->order.argument_bytes);
     return *text != NULL ? TROUPE_OK : fail(TROUPE_NO_MEMORY, "no memory for a process's GPUs");
 }

@@ -1,8 +1,8 @@
 /* Who runs a process: idle ranks, waiting lists, keepers.
  *
- * Locks: a rank's lock, then the node's. Each placement is one transaction that writes the runner's
- * word or list and the process's `assigned` together, so a starter that dies leaves the process
- * either placed or to be failed by recovery. */
+ * Locks: a rank's lock, then the node's, then a keeper's. Each placement is one transaction that
+ * writes the runner's word or list and the process's `assigned` together, so a starter that dies
+ * leaves the process either placed or to be failed by recovery. */
 #include "object/process.h"
 
 #include "base/error.h"
@@ -120,6 +120,17 @@ static int any_rank_wait(struct actor *actor, struct record *record)
     return TROUPE_OK;
 }
 
+static int this_rank_now(struct actor *actor, struct record *record, int local)
+{
+    struct rank_record *rank = &node_of(&actor->arena)->ranks[local];
+
+    if (rank_offer(actor, rank, record))
+        return TROUPE_OK;
+    if (atomic_load(&rank->job) == RANK_GONE)
+        return fail(TROUPE_NO_RANK, "rank %u has ended; choose another", rank->rank);
+    return fail(TROUPE_BUSY, "rank %u is busy", rank->rank);
+}
+
 static int this_rank_wait(struct actor *actor, struct record *record, int local)
 {
     struct node *node = node_of(&actor->arena);
@@ -140,24 +151,38 @@ static int this_rank_wait(struct actor *actor, struct record *record, int local)
     return gone ? fail(TROUPE_NO_RANK, "rank %u has ended; choose another", rank->rank) : TROUPE_OK;
 }
 
+/* The record's own bell is for a forked child, which waits to be adopted. */
+void process_adopt(struct actor *actor, struct record *record, int local)
+{
+    struct rank_record *rank = &node_of(&actor->arena)->ranks[local];
+
+    bell_promise(actor, &rank->keeper_bell);
+    bell_promise(actor, &record->bell);
+    lock_take(actor, &rank->keeper_lock);
+    list_append(actor, &rank->spawns, arena_offset(&actor->arena, record), next_of);
+    tx_write(actor, &process_of(record)->assigned, 1);
+    tx_commit(actor);
+    lock_give(actor, &rank->keeper_lock);
+    bell_redeem(actor, FUTEX_ALL);
+}
+
+/* One that is not ready yet finds its list when it is. */
+bool process_keeper_is_there(const struct rank_record *rank)
+{
+    return atomic_load(&rank->keeper_pid) != 0 && atomic_load(&rank->keeper_state) != KEEPER_DONE;
+}
+
 static int fresh_request(struct actor *actor, struct record *record)
 {
     struct node *node = node_of(&actor->arena);
     uint32_t from = atomic_fetch_add_explicit(&node->cursor, 1, memory_order_relaxed);
 
     for (uint32_t step = 0; step < node->local_size; step++) {
-        struct rank_record *rank = &node->ranks[(from + step) % node->local_size];
+        uint32_t local = (from + step) % node->local_size;
 
-        /* One that is not ready yet finds its list when it is. */
-        if (atomic_load(&rank->keeper_pid) == 0 || atomic_load(&rank->keeper_state) == KEEPER_DONE)
+        if (!process_keeper_is_there(&node->ranks[local]))
             continue;
-        bell_promise(actor, &rank->keeper_bell);
-        lock_take(actor, &rank->keeper_lock);
-        list_append(actor, &rank->spawns, arena_offset(&actor->arena, record), next_of);
-        tx_write(actor, &process_of(record)->assigned, 1);
-        tx_commit(actor);
-        lock_give(actor, &rank->keeper_lock);
-        bell_redeem(actor, FUTEX_ALL);
+        process_adopt(actor, record, (int)local);
         return TROUPE_OK;
     }
     return fail(TROUPE_NO_RANK,
@@ -170,14 +195,20 @@ int process_assign(struct actor *actor, struct record *record, enum process_mode
 {
     switch (mode) {
     case MODE_IDLE_RANK:
-        return idle_offer(actor, record) ? TROUPE_OK
-                                         : fail(TROUPE_NO_RANK, "no rank of this node is idle");
+        return idle_offer(actor, record)
+                   ? TROUPE_OK
+                   : fail(TROUPE_BUSY,
+                          "no rank of node %u is idle; wait for one, or let when_busy "
+                          "say so",
+                          node_of(&actor->arena)->number);
     case MODE_ANY_RANK:
         return any_rank_wait(actor, record);
     case MODE_THIS_RANK:
         return this_rank_wait(actor, record, local);
     case MODE_FRESH:
         return fresh_request(actor, record);
+    case MODE_THIS_RANK_NOW:
+        return this_rank_now(actor, record, local);
     }
     return fail(TROUPE_BAD_ARGUMENT, "unknown way %d to run a process", mode);
 }
@@ -196,6 +227,69 @@ uint64_t process_next_fresh(struct actor *actor, int local)
     }
     lock_give(actor, &rank->keeper_lock);
     return handle;
+}
+
+/* Notes that a record leaves a list, whose lock is held; false when it is not in it. */
+static bool list_leave(struct actor *actor, struct process_list *list, uint64_t place)
+{
+    const struct arena *arena = &actor->arena;
+    uint64_t before = 0, at = atomic_load(&list->first), next;
+
+    while (at != 0 && at != place) {
+        before = at;
+        at = atomic_load(next_of(arena, at));
+    }
+    if (at == 0)
+        return false;
+    next = atomic_load(next_of(arena, at));
+    tx_write(actor, before != 0 ? next_of(arena, before) : &list->first, next);
+    if (next == 0)
+        tx_write(actor, &list->last, before);
+    return true;
+}
+
+/* From a list to a keeper, in one transaction. */
+static bool divert_from(struct actor *actor, struct lock *lock, struct process_list *list,
+                        uint64_t place, struct rank_record *keeper)
+{
+    bool found;
+
+    if (atomic_load(&list->first) == 0)
+        return false;
+    lock_take(actor, lock);
+    found = list_leave(actor, list, place);
+    if (found) {
+        bell_promise(actor, &keeper->keeper_bell);
+        lock_take(actor, &keeper->keeper_lock);
+        list_append(actor, &keeper->spawns, place, next_of);
+        tx_commit(actor);
+        lock_give(actor, &keeper->keeper_lock);
+    }
+    lock_give(actor, lock);
+    bell_redeem(actor, FUTEX_ALL);
+    return found;
+}
+
+static struct rank_record *keeper_any(struct node *node)
+{
+    for (uint32_t local = 0; local < node->local_size; local++)
+        if (process_keeper_is_there(&node->ranks[local]))
+            return &node->ranks[local];
+    return NULL;
+}
+
+void process_divert(struct actor *actor, struct record *record)
+{
+    struct node *node = node_of(&actor->arena);
+    struct rank_record *keeper = keeper_any(node);
+    uint64_t place = arena_offset(&actor->arena, record);
+    bool found = keeper == NULL || divert_from(actor, &node->lock, &node->waiting, place, keeper);
+
+    for (uint32_t local = 0; !found && local < node->local_size; local++) {
+        struct rank_record *rank = &node->ranks[local];
+
+        found = divert_from(actor, &rank->lock, &rank->waiting, place, keeper);
+    }
 }
 
 /* Takes one process off a list whose rank is gone; 0 when it is empty. */
@@ -230,14 +324,30 @@ static uint64_t stranded_take(struct actor *actor, struct node *node)
     return handle;
 }
 
+/* Whoever waits for what waits for a rank looks whether anybody is left to run it. */
+static void joiners_wake(struct actor *actor, struct node *node)
+{
+    for (uint32_t local = 0; local < node->local_size; local++) {
+        uint64_t job = atomic_load(&node->ranks[local].job);
+        struct record *record;
+
+        if (job == 0 || job == RANK_GONE || job == RANK_STARTING ||
+            table_find(actor, job, OBJECT_PROCESS, &record) != TROUPE_OK)
+            continue;
+        job = atomic_load(&process_of(record)->awaits);
+        if (job != 0 && table_find(actor, job, OBJECT_PROCESS, &record) == TROUPE_OK)
+            bell_ring(&actor->arena, &record->bell, FUTEX_ALL);
+    }
+}
+
 void process_rank_lost(struct actor *actor, int local, int exit_code, int signal)
 {
     static const struct process_end orphaned = { TROUPE_STATE_FAILED, -1, 0,
-                                                 "the rank that it waited for has ended" };
+                                                 "the rank that it waited for has ended", false };
     struct node *node = node_of(&actor->arena);
     struct rank_record *rank = &node->ranks[local];
     struct process_end end = { signal != 0 ? TROUPE_STATE_KILLED : TROUPE_STATE_DONE, exit_code,
-                               signal, NULL };
+                               signal, NULL, false };
     uint64_t job, handle;
 
     lock_take(actor, &rank->lock);
@@ -253,4 +363,5 @@ void process_rank_lost(struct actor *actor, int local, int exit_code, int signal
         process_finish(actor, handle, &orphaned);
     while ((handle = stranded_take(actor, node)) != 0)
         process_finish(actor, handle, &orphaned);
+    joiners_wake(actor, node);
 }

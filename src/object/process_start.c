@@ -13,46 +13,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a new process is, before it has a record. */
-struct order {
-    struct target target;
-    const void *argument;
-    size_t bytes;
-    const char *gpus_text;
-    uint64_t gpus; /* see process_gpus.h */
-    char name[TROUPE_NAME_SIZE];
-    uint64_t foreign; /* the handle its home gave it, or 0 */
-};
-
 /* ---- making a record ---------------------------------------------------------------------- */
+
+/* What a call to start comes to on one node. */
+struct placing {
+    enum process_mode mode;
+    int node, local;
+};
 
 static int record_make(struct actor *actor, const struct order *order, struct record **record,
                        uint64_t *handle)
 {
     struct process *process;
-    uint64_t argument = 0;
+    uint64_t bytes = order_bytes(&order->head), place = 0;
     int result = table_reserve(actor, record);
 
     if (result != TROUPE_OK)
         return result;
-    if (order->bytes + gpus_text_size(order->gpus) > 0)
-        result = tx_alloc(actor, order->bytes + gpus_text_size(order->gpus), &argument);
+    if (bytes > 0)
+        result = tx_alloc(actor, bytes, &place);
     if (result != TROUPE_OK) {
         tx_abort(actor);
         table_drop(actor, *record);
         return result;
     }
-    if (order->bytes > 0)
-        memcpy(arena_at(&actor->arena, argument), order->argument, order->bytes);
-    if (gpus_text_size(order->gpus) > 0)
-        memcpy(arena_at(&actor->arena, argument + order->bytes), order->gpus_text,
-               gpus_text_size(order->gpus));
+    if (bytes > 0)
+        order_write(order, arena_at(&actor->arena, place));
     process = process_of(*record);
-    process->target = order->target;
-    process->argument_bytes = order->bytes;
-    process->gpus = order->gpus;
-    atomic_store(&process->argument, argument);
-    memcpy(process->name, order->name, sizeof process->name);
+    process->order = order->head;
+    atomic_store(&process->argument, place);
     resume_begin(actor, RESUME_PROCESS_START, arena_offset(&actor->arena, *record));
     table_publish(actor, *record, OBJECT_PROCESS, order->foreign, handle);
     return TROUPE_OK;
@@ -62,7 +51,8 @@ static int record_make(struct actor *actor, const struct order *order, struct re
 static void start_resume(struct actor *actor, uint64_t place)
 {
     static const struct process_end end = { TROUPE_STATE_FAILED, -1, 0,
-                                            "the process that started it died before it ran" };
+                                            "the process that started it died before it ran",
+                                            false };
     struct record *record = arena_at(&actor->arena, place);
     uint64_t handle = atomic_load(&record->handle);
 
@@ -86,62 +76,64 @@ static int record_unmake(struct actor *actor, struct record *record, int result)
 /* ---- other nodes ------------------------------------------------------------------------ */
 
 /* Asks a node to run a process that has its home here. */
-static int remote_offer(struct actor *actor, int node, const struct order *order,
-                        struct record *record, enum process_mode mode, int local)
+static int remote_offer(struct actor *actor, const struct order *order, struct record *record,
+                        const struct placing *placing)
 {
     struct answer answer;
     struct request request = {
         .op = SERVICE_PROCESS_START,
         .object = atomic_load(&record->handle),
-        .words = { order->target.object, order->target.offset, mode, (uint64_t)local, order->gpus },
-        .size = TROUPE_NAME_SIZE + gpus_text_size(order->gpus) + order->bytes,
+        .words = { placing->mode, (uint64_t)placing->local },
+        .size = sizeof order->head + order_bytes(&order->head),
     };
     unsigned char *data = malloc(request.size);
     int result;
 
     if (data == NULL)
-        return fail(TROUPE_NO_MEMORY, "no memory for an argument of %zu bytes", order->bytes);
-    memcpy(data, order->name, TROUPE_NAME_SIZE);
-    if (gpus_text_size(order->gpus) > 0)
-        memcpy(data + TROUPE_NAME_SIZE, order->gpus_text, gpus_text_size(order->gpus));
-    if (order->bytes > 0)
-        memcpy(data + TROUPE_NAME_SIZE + gpus_text_size(order->gpus), order->argument,
-               order->bytes);
+        return fail(TROUPE_NO_MEMORY, "no memory for an argument of %zu bytes", request.size);
+    memcpy(data, &order->head, sizeof order->head);
+    order_write(order, data + sizeof order->head);
     request.data = data;
-    result = service_call(actor, node, &request, BELL_NO_WAIT, &answer);
+    result = service_call(actor, placing->node, &request, BELL_NO_WAIT, &answer);
     free(data);
     if (result != TROUPE_OK)
         return result;
     free(answer.data);
-    atomic_store(&process_of(record)->runner, (uint64_t)node + 1);
+    atomic_store(&process_of(record)->runner, (uint64_t)placing->node + 1);
     atomic_store(&process_of(record)->assigned, 1);
+    return TROUPE_OK;
+}
+
+static int order_read(const struct request *request, struct order *order)
+{
+    if (request->size < sizeof order->head)
+        return fail(TROUPE_BAD_ARGUMENT, "a request to start a process came without its order");
+    memcpy(&order->head, request->data, sizeof order->head);
+    order->head.name[TROUPE_NAME_SIZE - 1] = '\0';
+    if (order_bytes(&order->head) != request->size - sizeof order->head)
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "a request to start a process came with %zu bytes, not %zu",
+                    request->size - sizeof order->head, order_bytes(&order->head));
+    order_view(order, (const unsigned char *)request->data + sizeof order->head);
+    order->foreign = request->object;
     return TROUPE_OK;
 }
 
 static int start_handler(struct actor *actor, const struct request *request, bool last,
                          struct answer *answer, struct bell **bell)
 {
-    struct order order = { .target = { request->words[0], request->words[1] },
-                           .foreign = request->object };
-    enum process_mode mode = (enum process_mode)request->words[2];
+    struct order order;
     struct record *record;
     uint64_t handle;
-    int result;
+    int result = order_read(request, &order);
 
     (void)last, (void)answer, (void)bell;
-    order.gpus = request->words[4];
-    if (request->size < TROUPE_NAME_SIZE ||
-        request->size - TROUPE_NAME_SIZE < gpus_text_size(order.gpus))
-        return fail(TROUPE_BAD_ARGUMENT, "a request to start a process came without its name");
-    memcpy(order.name, request->data, TROUPE_NAME_SIZE);
-    order.name[TROUPE_NAME_SIZE - 1] = '\0';
-    order.gpus_text = (const char *)request->data + TROUPE_NAME_SIZE;
-    order.argument = order.gpus_text + gpus_text_size(order.gpus);
-    order.bytes = request->size - TROUPE_NAME_SIZE - gpus_text_size(order.gpus);
-    result = record_make(actor, &order, &record, &handle);
+    if (result == TROUPE_OK)
+        result = record_make(actor, &order, &record, &handle);
     if (result != TROUPE_OK)
         return result;
-    result = process_assign(actor, record, mode, (int)request->words[3]);
+    result =
+        process_assign(actor, record, (enum process_mode)request->words[0], (int)request->words[1]);
     if (result != TROUPE_OK)
         return record_unmake(actor, record, result);
     resume_end(actor);
@@ -153,7 +145,7 @@ static int ended_handler(struct actor *actor, const struct request *request, boo
 {
     const struct process_where *where = request->data;
     struct process_end end = { (int)request->words[0], (int)request->words[1],
-                               (int)request->words[2], NULL };
+                               (int)request->words[2], where->reason, true };
     struct record *record;
 
     (void)last, (void)answer, (void)bell;
@@ -166,137 +158,186 @@ static int ended_handler(struct actor *actor, const struct request *request, boo
         memcpy(process_of(record)->host, where->host, sizeof where->host);
         lock_give(actor, &record->lock);
     }
-    end.reason = where->reason;
     process_finish(actor, request->object, &end);
     return TROUPE_OK;
 }
 
-/* ---- start ------------------------------------------------------------------------------ */
+/* ---- finding a runner ---------------------------------------------------------------------- */
+
+static int place_on(struct actor *actor, const struct order *order, struct record *record,
+                    struct placing placing)
+{
+    if (placing.node == world_here.node)
+        return process_assign(actor, record, placing.mode, placing.local);
+    return remote_offer(actor, order, record, &placing);
+}
 
 /* Tries this node's idle ranks, then other nodes'. */
 static int idle_find(struct actor *actor, const struct order *order, struct record *record)
 {
-    int result = process_assign(actor, record, MODE_IDLE_RANK, 0);
+    int result = TROUPE_BUSY;
 
-    for (int step = 1; result == TROUPE_NO_RANK && step < world_here.nodes; step++)
-        result = remote_offer(actor, (world_here.node + step) % world_here.nodes, order, record,
-                              MODE_IDLE_RANK, 0);
+    for (int step = 0; result == TROUPE_BUSY && step < world_here.nodes; step++)
+        result = place_on(
+            actor, order, record,
+            (struct placing){ MODE_IDLE_RANK, (world_here.node + step) % world_here.nodes, 0 });
     return result;
 }
 
-static int on_node(struct actor *actor, const struct order *order, struct record *record, int node,
-                   enum process_mode mode, int local)
+/* What to do when no rank is idle. */
+static int busy_of(const troupe_process_options *options)
 {
-    if (node == world_here.node)
-        return process_assign(actor, record, mode, local);
-    return remote_offer(actor, node, order, record, mode, local);
+    if (options->when_busy != TROUPE_BUSY_DEFAULT)
+        return options->when_busy;
+    return options->method == TROUPE_METHOD_DEFAULT ? TROUPE_BUSY_SPAWN : TROUPE_BUSY_WAIT;
 }
 
-static int anywhere(struct actor *actor, const struct order *order, struct record *record,
-                    int method)
+static int on_a_rank(struct actor *actor, const struct order *order, struct record *record,
+                     const troupe_process_options *options)
 {
-    int result = TROUPE_NO_RANK;
+    int busy = busy_of(options), node = world_here.node, result;
 
-    if (method != TROUPE_METHOD_SPAWN)
-        result = idle_find(actor, order, record);
-    if (result == TROUPE_NO_RANK)
-        result = process_assign(actor, record,
-                                method == TROUPE_METHOD_RANK ? MODE_ANY_RANK : MODE_FRESH, 0);
-    return result;
+    if (options->where == TROUPE_ON_NODE)
+        node = options->place;
+    result = options->where == TROUPE_ON_NODE
+                 ? place_on(actor, order, record, (struct placing){ MODE_IDLE_RANK, node, 0 })
+                 : idle_find(actor, order, record);
+    if (result != TROUPE_BUSY || busy == TROUPE_BUSY_ERROR)
+        return result;
+    return place_on(
+        actor, order, record,
+        (struct placing){ busy == TROUPE_BUSY_SPAWN ? MODE_FRESH : MODE_ANY_RANK, node, 0 });
 }
 
 static int runner_find(struct actor *actor, const struct order *order, struct record *record,
                        const troupe_process_options *options)
 {
-    int node, local, result;
+    struct placing placing = { MODE_FRESH, world_here.node, 0 };
 
-    if (options->where == TROUPE_ANYWHERE)
-        return anywhere(actor, order, record, options->method);
     if (options->where == TROUPE_ON_RANK) {
-        node_place(&actor->arena, options->place, &node, &local);
-        return on_node(actor, order, record, node, MODE_THIS_RANK, local);
+        node_place(&actor->arena, options->place, &placing.node, &placing.local);
+        placing.mode =
+            options->when_busy == TROUPE_BUSY_ERROR ? MODE_THIS_RANK_NOW : MODE_THIS_RANK;
+        return place_on(actor, order, record, placing);
     }
-    node = options->place;
-    result = TROUPE_NO_RANK;
     if (options->method != TROUPE_METHOD_SPAWN)
-        result = on_node(actor, order, record, node, MODE_IDLE_RANK, 0);
-    if (result == TROUPE_NO_RANK)
-        result = on_node(actor, order, record, node,
-                         options->method == TROUPE_METHOD_RANK ? MODE_ANY_RANK : MODE_FRESH, 0);
-    return result;
+        return on_a_rank(actor, order, record, options);
+    if (options->where == TROUPE_ON_NODE)
+        placing.node = options->place;
+    return place_on(actor, order, record, placing);
 }
 
-static int options_check(const troupe_process_options *options)
+/* ---- start -------------------------------------------------------------------------------- */
+
+static bool is_daemon(struct actor *actor, uint64_t handle)
 {
-    int most;
+    struct record *record;
 
-    if (options->method != TROUPE_METHOD_DEFAULT && options->method != TROUPE_METHOD_RANK &&
-        options->method != TROUPE_METHOD_SPAWN)
-        return fail(TROUPE_BAD_ARGUMENT,
-                    "method %d is none; use TROUPE_METHOD_DEFAULT, _RANK or "
-                    "_SPAWN",
-                    options->method);
-    if (options->where < TROUPE_ANYWHERE || options->where > TROUPE_ON_NODE)
-        return fail(TROUPE_BAD_ARGUMENT,
-                    "where is %d; use TROUPE_ANYWHERE, TROUPE_ON_RANK or "
-                    "TROUPE_ON_NODE",
-                    options->where);
-    most = options->where == TROUPE_ON_RANK ? world_here.size : world_here.nodes;
-    if (options->where != TROUPE_ANYWHERE && (options->place < 0 || options->place >= most))
-        return fail(TROUPE_BAD_ARGUMENT, "place %d is no %s of this world; it has 0 to %d",
-                    options->place, options->where == TROUPE_ON_RANK ? "rank" : "node", most - 1);
-    if (options->where == TROUPE_ON_RANK && options->method == TROUPE_METHOD_SPAWN)
-        return fail(TROUPE_BAD_ARGUMENT, "a fresh process cannot run on a rank; use "
-                                         "TROUPE_ON_NODE, or another method");
-    if (options->name != NULL && strlen(options->name) >= TROUPE_NAME_SIZE)
-        return fail(TROUPE_BAD_ARGUMENT, "the name \"%s\" has %zu bytes; use at most %d",
-                    options->name, strlen(options->name), TROUPE_NAME_SIZE - 1);
-    return TROUPE_OK;
+    return handle != 0 && table_find(actor, handle, OBJECT_PROCESS, &record) == TROUPE_OK &&
+           process_of(record)->order.is_daemon != 0;
 }
 
-static void name_choose(const troupe_process_options *options, char *name)
+static void head_fill(struct actor *actor, const troupe_process_options *options,
+                      struct process_order *head)
 {
     static _Atomic uint32_t count;
 
     if (options->name != NULL)
-        snprintf(name, TROUPE_NAME_SIZE, "%s", options->name);
+        snprintf(head->name, sizeof head->name, "%s", options->name);
     else
-        snprintf(name, TROUPE_NAME_SIZE, "process-%u", atomic_fetch_add(&count, 1) + 1);
+        snprintf(head->name, sizeof head->name, "process-%u", atomic_fetch_add(&count, 1) + 1);
+    head->parent = process_current();
+    head->start_method = (uint64_t)troupe_get_start_method();
+    head->is_daemon = options->is_daemon != 0 || is_daemon(actor, head->parent);
+    head->cpu_seconds = options->cpu_seconds;
+    head->memory_bytes = options->memory_bytes;
+}
+
+/* A fork takes its argument along where it lies; only the target's own, which is freed when the
+ * target ends, lies in memory that is shared. */
+static int fork_start(struct actor *actor, struct order *order, troupe_target target,
+                      struct record **record, uint64_t *handle)
+{
+    size_t bytes = order->head.argument_bytes;
+    void *copy = NULL;
+    int result;
+
+    if (bytes > 0 && arena_offset(&actor->arena, order->argument) < actor->arena.header->bytes) {
+        copy = malloc(bytes);
+        if (copy == NULL)
+            return fail(TROUPE_NO_MEMORY, "no memory for an argument of %zu bytes", bytes);
+        memcpy(copy, order->argument, bytes);
+    }
+    order->head.argument_bytes = 0;
+    order->head.gpus = 0; /* its environment is the caller's */
+    result = record_make(actor, order, record, handle);
+    if (result == TROUPE_OK) {
+        process_of(*record)->order.argument_bytes = bytes;
+        result =
+            process_fork(actor, *record, *handle, target, copy != NULL ? copy : order->argument);
+        if (result != TROUPE_OK)
+            result = record_unmake(actor, *record, result);
+    }
+    free(copy);
+    return result;
+}
+
+static int begin(struct actor *actor, struct order *order, troupe_target target,
+                 const troupe_process_options *options, uint64_t *handle)
+{
+    struct record *record;
+    int result;
+
+    if (process_sync_output != NULL)
+        process_sync_output();
+    if (options->method == TROUPE_METHOD_FORK) {
+        result = fork_start(actor, order, target, &record, handle);
+    } else {
+        result = record_make(actor, order, &record, handle);
+        if (result != TROUPE_OK)
+            return result;
+        result = runner_find(actor, order, record, options);
+        if (result != TROUPE_OK)
+            result = record_unmake(actor, record, result);
+    }
+    if (result == TROUPE_OK)
+        resume_end(actor);
+    return result;
 }
 
 int troupe_process_start(troupe_target target, const void *argument, size_t bytes,
                          const troupe_process_options *options, troupe_process *process)
 {
-    static const troupe_process_options defaults;
-    const troupe_process_options *chosen = options != NULL ? options : &defaults;
-    struct order order = { .argument = argument, .bytes = bytes };
+    troupe_process_options chosen = { .name = NULL };
+    struct order order = { .argument = argument, .head.argument_bytes = bytes };
     struct actor *actor;
-    struct record *record;
-    uint64_t handle;
+    char *setting = NULL;
+    uint64_t handle = 0;
     int result = world_enter(&actor);
 
+    if (options != NULL)
+        chosen = *options;
     if (result == TROUPE_OK)
-        result = options_check(chosen);
+        result = order_options_check(&chosen, &chosen.method);
     if (result == TROUPE_OK)
-        result = target_name(target, &order.target);
+        result = target_name(target, &order.head.target);
     if (result == TROUPE_OK)
-        result = process_gpus_choose(chosen, &order.gpus, &order.gpus_text);
+        result = process_gpus_choose(&chosen, &order.head.gpus, &order.gpus_text);
     if (result == TROUPE_OK && argument == NULL && bytes > 0)
         result = fail(TROUPE_BAD_ARGUMENT, "the argument is NULL but has %zu bytes", bytes);
+    if (result == TROUPE_OK && chosen.method == TROUPE_METHOD_FORK)
+        result = process_fork_check(&chosen);
+    if (result == TROUPE_OK)
+        result = order_setting_make(&chosen, &setting, &order.head.setting_bytes);
     if (result != TROUPE_OK)
         return result;
-    name_choose(chosen, order.name);
-    if (process_sync_output != NULL)
-        process_sync_output();
-    result = record_make(actor, &order, &record, &handle);
-    if (result != TROUPE_OK)
-        return result;
-    result = runner_find(actor, &order, record, chosen);
-    if (result != TROUPE_OK)
-        return record_unmake(actor, record, result);
-    resume_end(actor);
-    process->id = handle;
-    return TROUPE_OK;
+    head_fill(actor, &chosen, &order.head);
+    order.setting = setting;
+    result = begin(actor, &order, target, &chosen, &handle);
+    free(setting);
+    if (result == TROUPE_OK)
+        process->id = handle;
+    return result;
 }
 
 void process_start_register(void)

@@ -51,7 +51,7 @@ static enum place place_look(const struct arena *arena, uint64_t word, char *rea
     if (troupe_process_status_get((troupe_process){ word }, &status) != TROUPE_OK)
         return PLACE_ENDED;
     if (status.reason[0] != '\0')
-        snprintf(reason, POOL_REASON_BYTES, "%s", status.reason);
+        snprintf(reason, POOL_REASON_BYTES, "%.*s", POOL_REASON_BYTES - 1, status.reason);
     else
         snprintf(reason, POOL_REASON_BYTES, "a worker left with code %d before it had a task",
                  status.exit_code);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FRESH_VARIABLE "TROUPE_FRESH"
@@ -35,81 +36,150 @@ static bool is_launchers(const char *variable)
     return false;
 }
 
-/* Whether a line is about this variable. */
-static bool is_named(const char *variable, const struct fresh_lines *lines)
+/* The lines that are added to the environment, the later ones before the earlier: ours, those about
+ * GPUs, the order's own. A line without "=" takes its variable away. */
+struct added {
+    char **lines;
+    size_t count;
+};
+
+static bool names_same(const char *variable, const char *line)
 {
     size_t length = strcspn(variable, "=");
 
-    for (size_t i = 0; i < FRESH_LINES; i++)
-        if (strncmp(variable, lines->text[i], length) == 0 &&
-            strcspn(lines->text[i], "=") == length)
+    return strncmp(variable, line, length) == 0 && (line[length] == '=' || line[length] == '\0');
+}
+
+/* Whether one of the added lines from `first` on speaks of this variable. */
+static bool is_spoken_of(const char *variable, const struct added *added, size_t first)
+{
+    for (size_t i = first; i < added->count; i++)
+        if (names_same(variable, added->lines[i]))
             return true;
     return false;
 }
 
-/* The child's environment: ours, less the launcher's, with the line that names its process and
- * those about GPUs. Freed as one array; the strings stay their owners'. */
-static char **environment_make(char *process, const struct fresh_lines *lines)
+/* The child's environment: ours, less the launcher's, with the added lines. Freed as one array; the
+ * strings stay their owners'. */
+static char **environment_make(const struct added *added)
 {
     size_t count = 0, used = 0;
     char **made;
 
     while (environ[count] != NULL)
         count++;
-    made = calloc(count + 1 + FRESH_LINES + 1, sizeof *made);
-    if (made == NULL)
-        return NULL;
-    for (size_t i = 0; i < count; i++)
-        if (!is_launchers(environ[i]) && !is_named(environ[i], lines))
+    made = calloc(count + added->count + 1, sizeof *made);
+    for (size_t i = 0; made != NULL && i < count; i++)
+        if (!is_launchers(environ[i]) && !is_spoken_of(environ[i], added, 0))
             made[used++] = environ[i];
-    for (size_t i = 0; i < FRESH_LINES; i++)
-        if (strchr(lines->text[i], '=') != NULL)
-            made[used++] = lines->text[i];
-    made[used++] = process;
+    for (size_t i = 0; made != NULL && i < added->count; i++)
+        if (strchr(added->lines[i], '=') != NULL && !is_spoken_of(added->lines[i], added, i + 1))
+            made[used++] = added->lines[i];
     return made;
 }
 
+/* Ours, the GPUs' and the order's, of which the first is the directory. The order's lie in the
+ * arena until the process ends. */
+static int added_make(char *own, const struct fresh_lines *gpus, const struct order *order,
+                      struct added *added)
+{
+    const char *end = order->setting + order->head.setting_bytes;
+    size_t most = 1 + FRESH_LINES;
+
+    for (const char *at = order->setting; at < end; at += strlen(at) + 1)
+        most++;
+    added->lines = calloc(most, sizeof *added->lines);
+    if (added->lines == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
+    added->lines[added->count++] = own;
+    for (size_t i = 0; i < FRESH_LINES; i++)
+        added->lines[added->count++] = gpus->text[i];
+    for (const char *at = order->setting; at < end; at += strlen(at) + 1)
+        if (at != order->setting)
+            added->lines[added->count++] = (char *)at;
+    return TROUPE_OK;
+}
+
+/* What the child is to do; it tells by `failed`, an errno in memory that it shares with us until it
+ * has executed the program, what it could not. */
+struct birth {
+    char *const *argv;
+    char *const *environment;
+    const char *directory; /* NULL: where we are */
+    const struct process_order *limits;
+    pid_t keeper;
+    volatile int failed;
+};
+
 /* In the child, between vfork and exec: system calls only. */
-static void child_become(pid_t keeper, char *const *argv, char *const *environment)
+static void child_become(struct birth *birth)
 {
     sigset_t none;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != keeper)
+    if (getppid() != birth->keeper)
         _exit(127);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execve("/proc/self/exe", argv, environment);
+    if (birth->directory == NULL || chdir(birth->directory) == 0) {
+        process_limit(birth->limits);
+        execve("/proc/self/exe", birth->argv, birth->environment);
+    }
+    birth->failed = errno;
     _exit(127);
 }
 
 /* A function of its own: what it keeps in registers, the child may change. */
-static pid_t child_make(char *const *argv, char *const *environment)
+static pid_t child_make(struct birth *birth)
 {
-    pid_t keeper = getpid(), child = vfork();
+    pid_t child = vfork();
 
     if (child == 0)
-        child_become(keeper, argv, environment);
-    if (child < 0)
-        fail_errno(TROUPE_SYSTEM, "no process for a fresh start");
+        child_become(birth);
     return child;
 }
 
-pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle,
-                  const struct fresh_lines *lines)
+static pid_t child_check(pid_t child, const struct birth *birth)
+{
+    if (child < 0) {
+        fail_errno(TROUPE_SYSTEM, "no process for a fresh start");
+        return -1;
+    }
+    if (birth->failed == 0)
+        return child;
+    waitpid(child, NULL, 0);
+    errno = birth->failed;
+    fail_errno(TROUPE_SYSTEM, "a fresh process could not start in %s",
+               birth->directory != NULL ? birth->directory : "its keeper's directory");
+    return -1;
+}
+
+pid_t fresh_start(struct actor *actor, const struct start *start, const char *address, int local,
+                  uint64_t handle, const struct fresh_lines *lines)
 {
     char process[FABRIC_ADDRESS_SIZE + 128];
-    char **environment;
+    struct birth birth = { .argv = start->argv, .keeper = getpid() };
+    struct added added = { 0 };
+    struct order order = { 0 };
+    char **environment = NULL;
     pid_t child = -1;
 
     snprintf(process, sizeof process, FRESH_VARIABLE "=%s %016" PRIx64 " %d %d %d %d %d", address,
              handle, local, world_here.size, world_here.node, world_here.nodes, lines->chosen);
-    environment = environment_make(process, lines);
-    if (environment != NULL)
-        child = child_make(start->argv, environment);
-    else
+    if (process_order_find(actor, handle, &order) != TROUPE_OK ||
+        added_make(process, lines, &order, &added) != TROUPE_OK)
+        return -1;
+    environment = environment_make(&added);
+    if (environment != NULL) {
+        birth.environment = environment;
+        birth.limits = &order.head;
+        if (order.head.setting_bytes > 0 && *order.setting != '\0')
+            birth.directory = order.setting;
+        child = child_check(child_make(&birth), &birth);
+    } else
         fail(TROUPE_NO_MEMORY, "no memory for a fresh process's environment");
     free(environment);
+    free(added.lines);
     return child;
 }
 
@@ -154,6 +224,7 @@ void fresh_main(void)
         exit(1);
     }
     unsetenv(FRESH_VARIABLE);
+    fabric_forsake();
     status = process_run(actor, handle, TROUPE_METHOD_SPAWN);
     world_leave();
     exit(status);

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #define WORKERS_MOST 1000000
+#define DAEMON_GRACE_MS 2000 /* on another node, from SIGTERM to SIGKILL */
 
 /* The parent's and the keepers' own; constant after troupe_init. */
 static struct start start;
@@ -163,10 +164,14 @@ static void rank_become(int pipe_ends[2], pid_t ancestor)
     rank_main(&start, pipe_ends[1]);
 }
 
+/* What its rank forks for a process of the world is the rank's child only until a go-between has
+ * ended: then it is the keeper's (object/process_fork.c). */
 static int rank_fork(pid_t *rank, int *report_end)
 {
     int ends[2];
     pid_t self = getpid();
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
 
     if (pipe(ends) != 0)
         return fail_errno(TROUPE_SYSTEM, "no pipe to the rank");
@@ -358,6 +363,23 @@ static uint64_t drain_all(struct actor *actor)
     return lost + atomic_load(&node_of(&actor->arena)->lost);
 }
 
+/* The daemons of all nodes, when nothing else runs any more. */
+static void daemons_end(struct actor *actor)
+{
+    struct request request = { .op = SERVICE_NODE_DAEMONS };
+    struct answer answer;
+
+    process_daemons_end(actor);
+    for (int node = 0; node < world_here.nodes; node++)
+        for (int kills = 0; node != world_here.node && kills <= 1; kills++) {
+            request.words[0] = (uint64_t)kills;
+            if (service_call(actor, node, &request,
+                             kills ? CLOCK_FOREVER : clock_deadline(DAEMON_GRACE_MS),
+                             &answer) == TROUPE_OK)
+                free(answer.data);
+        }
+}
+
 static void others_end(struct actor *actor, enum node_state state)
 {
     struct request request = { .op = SERVICE_NODE_END, .words = { state } };
@@ -382,9 +404,12 @@ static int keepers_look(struct actor *actor, void *unused)
 
 static void world_end(struct actor *actor)
 {
-    /* MPI may be left by the regular way only if every rank is there to do so. */
-    enum node_state state = drain_all(actor) == 0 ? NODE_ENDING : NODE_ABORTED;
+    enum node_state state;
 
+    drain_all(actor);
+    daemons_end(actor);
+    /* MPI may be left by the regular way only if every rank is there to do so. */
+    state = drain_all(actor) == 0 ? NODE_ENDING : NODE_ABORTED;
     others_end(actor, state);
     node_state_set(actor, state);
     keeper_wait(keeper);

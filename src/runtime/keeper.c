@@ -11,9 +11,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "core/futex.h"
+#include "core/lock.h"
 #include "core/node.h"
 #include "core/recover.h"
 #include "object/process.h"
+#include "object/process_threads.h"
+#include "topo/cpus.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -73,8 +76,9 @@ static int reap(pid_t pid)
 }
 
 /* Waits for the end of a child and settles what it left half done in the arena. A slot may be in
- * the hands of a waiter that recovers its locks: recover_all gives that one its time. */
-static int wait_and_bury(struct actor *actor, pid_t child)
+ * the hands of a waiter that recovers its locks: recover_all gives that one its time. The child is
+ * still to be reaped. */
+static void end_and_bury(struct actor *actor, pid_t child)
 {
     uint32_t party = (uint32_t)child;
 
@@ -82,7 +86,6 @@ static int wait_and_bury(struct actor *actor, pid_t child)
     slots_bury(&actor->arena, party);
     while (slots_are_dead(&actor->arena, party))
         recover_all(actor);
-    return reap(child);
 }
 
 /* A thread of ours takes no signal of the program's. */
@@ -99,6 +102,8 @@ static int thread_start(pthread_t *thread, void *(*body)(void *), void *argument
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(thread, &attributes, body, argument);
+    if (error == 0 && !detached)
+        pthread_setname_np(*thread, THREAD_NAME); /* before the program can count it */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error == 0 ? TROUPE_OK
@@ -149,24 +154,35 @@ static void rank_end(struct keeper *keeper, struct actor *actor, int status)
         node_state_set(actor, NODE_ABORTED);
 }
 
+/* From here on the rank's pid may be another's. */
+static int rank_reap(struct keeper *keeper, struct actor *actor)
+{
+    lock_take(actor, &keeper->seat->lock);
+    atomic_store(&keeper->seat->pid, 0);
+    lock_give(actor, &keeper->seat->lock);
+    return reap(keeper->rank);
+}
+
 static void *rank_watch(void *argument)
 {
     struct keeper *keeper = argument;
     struct actor *actor;
 
+    process_thread_own();
     if (world_enter(&actor) == TROUPE_OK) {
-        rank_end(keeper, actor, wait_and_bury(actor, keeper->rank));
+        end_and_bury(actor, keeper->rank);
+        rank_end(keeper, actor, rank_reap(keeper, actor));
         atomic_store(&keeper->rank_ended, true);
         bell_ring(&actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
     }
     return NULL;
 }
 
-/* ---- fresh processes ---------------------------------------------------------------------- */
+/* ---- fresh and forked processes ----------------------------------------------------------- */
 
 static void fresh_end(struct actor *actor, uint64_t handle, int status)
 {
-    struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL };
+    struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL, false };
 
     if (WIFSIGNALED(status)) {
         end.state = TROUPE_STATE_KILLED;
@@ -178,9 +194,19 @@ static void fresh_end(struct actor *actor, uint64_t handle, int status)
 
 static void fresh_failed(struct actor *actor, uint64_t handle)
 {
-    struct process_end end = { TROUPE_STATE_FAILED, -1, 0, troupe_last_error() };
+    struct process_end end = { TROUPE_STATE_FAILED, -1, 0, troupe_last_error(), false };
 
     process_finish(actor, handle, &end);
+}
+
+/* From a child's beginning to its end; returns how it ended. */
+static int child_tend(struct keeper *keeper, struct actor *actor, uint64_t handle, int method,
+                      pid_t child)
+{
+    process_running(actor, handle, (int)keeper->seat->rank, method, (int)child);
+    end_and_bury(actor, child);
+    process_reaped(actor, handle);
+    return reap(child);
 }
 
 /* Its GPUs are given back before its end is published: whoever learns of it may ask for them. */
@@ -191,12 +217,10 @@ static void fresh_tend(struct keeper *keeper, struct actor *actor, uint64_t hand
     int status = 0;
 
     if (fresh_gpus_take(&keeper->gpus, actor, handle, &lines) == TROUPE_OK) {
-        child = fresh_start(keeper->start, keeper->segment.address, keeper->local, handle, &lines);
-        if (child > 0) {
-            process_running(actor, handle, (int)keeper->seat->rank, TROUPE_METHOD_SPAWN,
-                            (int)child);
-            status = wait_and_bury(actor, child);
-        }
+        child = fresh_start(actor, keeper->start, keeper->segment.address, keeper->local, handle,
+                            &lines);
+        if (child > 0)
+            status = child_tend(keeper, actor, handle, TROUPE_METHOD_SPAWN, child);
         fresh_gpus_give(&keeper->gpus, &lines);
     }
     if (child > 0)
@@ -210,10 +234,18 @@ static void *fresh_nurse(void *argument)
     struct nurse nurse = *(struct nurse *)argument;
     struct keeper *keeper = nurse.keeper;
     struct actor *actor;
+    pid_t child;
 
+    process_thread_own();
     free(argument);
-    if (world_enter(&actor) == TROUPE_OK)
-        fresh_tend(keeper, actor, nurse.handle);
+    if (world_enter(&actor) == TROUPE_OK) {
+        child = process_forked_pid(actor, nurse.handle);
+        if (child > 0)
+            fresh_end(actor, nurse.handle,
+                      child_tend(keeper, actor, nurse.handle, TROUPE_METHOD_FORK, child));
+        else if (!process_end_early(actor, nurse.handle))
+            fresh_tend(keeper, actor, nurse.handle);
+    }
     atomic_fetch_sub(&keeper->children, 1);
     bell_ring(&keeper->actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
     return NULL;
@@ -313,6 +345,7 @@ void keeper_outwait_parent(const struct keeper *keeper)
 
 static void *run_body(void *argument)
 {
+    process_thread_own();
     keeper_run(argument);
     return NULL;
 }
@@ -362,6 +395,7 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
     made->local = report->place.local_rank;
     made->node = node_of(&world.arena);
     made->seat = &made->node->ranks[made->local];
+    atomic_store(&made->node->cpus, (uint32_t)cpus_own_count());
     result = thread_start(&made->watcher, rank_watch, made, false);
     if (result != TROUPE_OK)
         goto no_thread;

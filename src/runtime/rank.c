@@ -16,6 +16,7 @@
 #include "job/stdio.h"
 #include "object/names.h"
 #include "object/process.h"
+#include "object/process_threads.h"
 #include "topo/attest.h"
 
 #include <pthread.h>
@@ -293,6 +294,7 @@ void rank_main(const struct start *start, int pipe)
     close(pipe);
     if (result != TROUPE_OK)
         leave(true, 0);
+    process_threads_remember();
     process_serve(actor, report.place.local_rank);
     node = node_of(&world_here.arena);
     leave(atomic_load(&node->state) == NODE_ENDING, 0);

@@ -96,8 +96,8 @@ void keeper_close(struct keeper *keeper);
 
 /* Forks and executes this program for one process. Returns its pid, or -1 with the sentence. The
  * calling thread must live as long as the child, which dies with it. */
-pid_t fresh_start(const struct start *start, const char *address, int local, uint64_t handle,
-                  const struct fresh_lines *lines);
+pid_t fresh_start(struct actor *actor, const struct start *start, const char *address, int local,
+                  uint64_t handle, const struct fresh_lines *lines);
 
 /* In a process that fresh_start made: runs the process and exits; returns in any other. */
 void fresh_main(void);

@@ -213,3 +213,12 @@ int cpus_bind(const struct cpus *cpus)
     CPU_FREE(mask);
     return result;
 }
+
+int cpus_own_count(void)
+{
+    struct cpus cpus = { 0 };
+    int count = cpus_of_process(0, &cpus) == TROUPE_OK ? (int)cpus.count : 0;
+
+    cpus_free(&cpus);
+    return count > 0 ? count : 1;
+}

@@ -47,6 +47,9 @@ int cpus_read_list(const char *text, struct cpus *cpus);
  *             TROUPE_SYSTEM  the process is gone, or may not be looked at */
 int cpus_of_process(pid_t pid, struct cpus *cpus);
 
+/* How many the caller may use now; at least 1. */
+int cpus_own_count(void);
+
 /* Lets the calling thread, and what it starts from now on, use these CPUs alone.
  *
  * Returns     TROUPE_OK

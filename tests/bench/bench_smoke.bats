@@ -41,16 +41,16 @@ refused()
 }
 
 @test "several samples give a spread, names choose, in any order with options" {
-    troupe bench process.start_join --short --repeat 3 --json world.self_start >"$here/report"
-    printf '%s\n' process.start_join world.self_start >"$here/names"
+    troupe bench process.start_join.rank --short --repeat 3 --json world.self_start >"$here/report"
+    printf '%s\n' process.start_join.rank world.self_start >"$here/names"
     python3 "$schema" "$here/report" --complete --names "$here/names" --runs 3
 }
 
 @test "the schema finds what is planted in a report" {
     local plant
 
-    troupe bench process.start_join --short --json >"$here/report"
-    printf 'process.start_join\n' >"$here/names"
+    troupe bench process.start_join.rank --short --json >"$here/report"
+    printf 'process.start_join.rank\n' >"$here/names"
     python3 "$schema" "$here/report" --complete --names "$here/names"
     for plant in 's/"schema": 1/"schema": 2/' '/"runs"/d' 's/"ratio": /&9/' 's/"value": .*/"value": null,/' \
         's/"value_min": /&9/' 's/"unit": .*/"unit": 5,/' 's/"cores": .*/"cores": "two",/' 's/start_join/other/'; do
@@ -79,11 +79,11 @@ refused()
     rm -f "$here"/python*
     ln -sf "$(command -v mpirun)" "$here/mpirun"
     PATH=$here "$(command -v troupe)" bench process --short --json >"$here/report" 2>"$here/err"
-    printf 'process.start_join\n' >"$here/names"
+    printf 'process.start_join.rank\n' >"$here/names"
     python3 "$schema" "$here/report" --names "$here/names"
     grep -q '"baseline_value": null' "$here/report"
     [ "$(wc -l <"$here/err")" -eq 1 ]
-    grep -q 'process.start_join has no baseline: cannot run python3' "$here/err"
+    grep -q 'process.start_join.rank has no baseline: cannot run python3' "$here/err"
 }
 
 @test "without mpirun there is no value: null, one line a bench, status 1" {
@@ -116,5 +116,5 @@ refused()
     refused --repeat 1001
     refused --repeat abc
     refused --json=yes
-    refused process.start_join --repeat -1
+    refused process.start_join.rank --repeat -1
 }

@@ -68,6 +68,23 @@ def pool_balance(count, _size, ranks):
         return max(sum(took) / ranks, max(took)) / (time.perf_counter() - begin)
 
 
+def start_and_join(method):
+    """A mode: microseconds of an empty process by that method, started and joined."""
+
+    def measure(count, _size, _ranks):
+        context = multiprocessing.get_context(method)
+
+        def once():
+            process = context.Process(target=nothing)
+            process.start()
+            process.join()
+            process.close()
+
+        return us_each(once, count)
+
+    return measure
+
+
 def produce(there, count, size):
     """Puts count messages, the first of them the moment it began."""
     message = bytes(size)
@@ -155,6 +172,8 @@ def value_add(count, _size, _ranks):
 
 MODES = {
     "pool.apply": pool_apply,
+    "process.fork": start_and_join("fork"),
+    "process.spawn": start_and_join("spawn"),
     "pool.balance": pool_balance,
     "pool.map": pool_map(None),
     "pool.map.chunk1": pool_map(1),

@@ -2,10 +2,9 @@
  * processes that start processes, and that nothing is left of ten thousand. */
 #include "world/harness.h"
 
-#include "core/heap.h"
-#include "core/world.h"
+#include "counts.h"
+#include "world/footprint.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,66 +240,6 @@ static void test_nested(void **state)
 
 /* ---- leaks -------------------------------------------------------------------------------- */
 
-static int entries(const char *path)
-{
-    DIR *folder = opendir(path);
-    int count = 0;
-
-    while (folder != NULL && readdir(folder) != NULL)
-        count++;
-    if (folder != NULL)
-        closedir(folder);
-    return count;
-}
-
-struct footprint {
-    int own_descriptors, rank_descriptors, threads, children;
-    uint64_t linked_bytes, flight_blocks;
-};
-
-static int descriptors(const void *argument, size_t bytes)
-{
-    (void)argument, (void)bytes;
-    return entries("/proc/self/fd");
-}
-
-/* Zombies count as children: the kernel lists them until they are waited for. */
-static int children_count(void)
-{
-    char path[64], word[32];
-    struct dirent *thread;
-    DIR *threads = opendir("/proc/self/task");
-    int count = 0;
-
-    while (threads != NULL && (thread = readdir(threads)) != NULL) {
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/self/task/%.16s/children", thread->d_name);
-        file = fopen(path, "r");
-        while (file != NULL && fscanf(file, "%31s", word) == 1)
-            count++;
-        if (file != NULL)
-            fclose(file);
-    }
-    if (threads != NULL)
-        closedir(threads);
-    return count;
-}
-
-static struct footprint footprint_take(void)
-{
-    struct footprint taken = { .own_descriptors = entries("/proc/self/fd"),
-                               .threads = entries("/proc/self/task"),
-                               .children = children_count() };
-    struct heap_usage usage;
-
-    taken.rank_descriptors = harness_end(harness_start_on(0, descriptors, NULL, 0)).exit_code;
-    heap_usage_get(&world_here.arena, &usage);
-    taken.linked_bytes = usage.linked_bytes;
-    taken.flight_blocks = usage.flight_blocks;
-    return taken;
-}
-
 static void rounds_run(int rounds, int method)
 {
     troupe_process_options options = { .method = method };
@@ -309,15 +248,6 @@ static void rounds_run(int rounds, int method)
     for (int i = 0; i < rounds; i++)
         harness_done(harness_start(look_at_global, argument, sizeof argument, &options),
                      method == TROUPE_METHOD_SPAWN ? 1 : 3);
-}
-
-static void assert_same(const struct footprint *before, const struct footprint *after)
-{
-    assert_int_equal(after->own_descriptors, before->own_descriptors);
-    assert_int_equal(after->rank_descriptors, before->rank_descriptors);
-    assert_int_equal(after->children, before->children);
-    assert_int_equal(after->linked_bytes, before->linked_bytes);
-    assert_int_equal(after->flight_blocks, before->flight_blocks);
 }
 
 /* The first rounds may grow the table of records; then nothing grows. */
@@ -332,7 +262,7 @@ static void test_nothing_is_left_of_ten_thousand(void **state)
     before = footprint_take();
     rounds_run(ROUNDS, TROUPE_METHOD_RANK);
     after = footprint_take();
-    assert_same(&before, &after);
+    footprint_assert_same(&before, &after);
 }
 
 static void test_nothing_is_left_of_fresh_ones(void **state)
@@ -340,9 +270,9 @@ static void test_nothing_is_left_of_fresh_ones(void **state)
     struct footprint before = footprint_take(), after;
 
     (void)state;
-    rounds_run(MANY, TROUPE_METHOD_SPAWN);
+    rounds_run((int)test_count(MANY, ROUNDS), TROUPE_METHOD_SPAWN);
     after = footprint_take();
-    assert_same(&before, &after);
+    footprint_assert_same(&before, &after);
 }
 
 int main(int argc, char **argv)

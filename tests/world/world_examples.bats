@@ -111,6 +111,35 @@ entries() {
     done
 }
 
+@test "spawn and fork: what each method sees" {
+    printf '%s\n' 'fork: variable 2, library loaded, file open' \
+        'spawn: variable 1, library not loaded, file not open' \
+        'rank: variable 1, library not loaded, file not open' 'main: variable 2' >wanted
+    for way in "${ways[@]}"; do
+        as "$way" 2 "$examples/spawn_and_fork" >lines
+        diff wanted lines
+    done
+}
+
+@test "crash: true ends, and main goes on" {
+    for way in "${ways[@]}"; do
+        as "$way" 2 "$examples/crash" >lines
+        head -n 1 lines | diff <(echo 'sentence: exit code 1: no model in /data') -
+        sed -n '2,3p' lines | grep -q '^call: exit code 2: its last failed call said: .* handle'
+        sed -n '3,$p' lines | diff <(printf '%s\n' 'exit: exit code 3' 'abort: signal 6 (Aborted)' \
+            'address: signal 11 (Segmentation fault)' 'for ever: signal 9 (Killed)' 'main goes on') -
+    done
+}
+
+@test "the queue and the dict by each start method" {
+    for method in rank fork spawn; do
+        TROUPE_START_METHOD=$method as troupe 2 "$examples/queue" 0 10 >lines
+        [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message' lines)" -eq 10 ]
+        TROUPE_START_METHOD=$method as troupe 2 "$examples/dict" >lines
+        [ "$(entries lines | wc -l)" -eq 9 ]
+    done
+}
+
 @test "roll call: every rank once" {
     for way in "${ways[@]}"; do
         as "$way" 10 "$examples/roll_call" >lines
