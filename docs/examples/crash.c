@@ -14,7 +14,7 @@ static int crash(const void *argument, size_t bytes)
     const char *way = argument;
     troupe_queue none = { 0 };
     struct rlimit no_core = { 0, 0 };
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
 
     (void)bytes;
     setrlimit(RLIMIT_CORE, &no_core);
