@@ -12,6 +12,11 @@
 #define BELL_SPIN_LEAST 1000u
 #define BELL_SPIN_AGAIN 16u /* waits without a spin, then one with */
 #define BELL_SPIN_ROUND 64
+#define WATCH_SERVICE 0x80000000u
+#define WATCH_DOUBT 0x8000u
+#define WATCH_COUNT_SHIFT 16
+#define WATCH_SLOTS 0x7fffu
+_Static_assert(SLOT_COUNT_MAX <= WATCH_SLOTS + 1, "a bell can count all slots, and name each");
 
 static _Atomic bell_driver drive;
 
@@ -271,11 +276,87 @@ static void ring_one(struct bell *bell, int count)
         atomic_compare_exchange_strong(&bell->word, &seen, seen & ~BELL_WAITED);
 }
 
+/* ---- watching --------------------------------------------------------------------------- */
+
+static uint32_t watch_count(uint32_t watched)
+{
+    return watched >> WATCH_COUNT_SHIFT & WATCH_SLOTS;
+}
+
+static void watch_change(struct actor *actor, struct bell *bell, uint32_t more)
+{
+    uint32_t seen = atomic_load(&bell->watched), next;
+
+    do {
+        next = (seen & (WATCH_SERVICE | WATCH_DOUBT)) |
+               ((watch_count(seen) + more) & WATCH_SLOTS) << WATCH_COUNT_SHIFT |
+               ((seen ^ actor->number) & WATCH_SLOTS);
+    } while (!atomic_compare_exchange_weak(&bell->watched, &seen, next));
+}
+
+void bell_watch(struct actor *actor, struct bell *bell)
+{
+    watch_change(actor, bell, 1);
+}
+
+void bell_unwatch(struct actor *actor, struct bell *bell)
+{
+    watch_change(actor, bell, WATCH_SLOTS);
+}
+
+void bell_service_watch(struct bell *bell)
+{
+    atomic_fetch_or(&bell->watched, WATCH_SERVICE);
+}
+
+void bell_service_unwatch(struct bell *bell)
+{
+    atomic_fetch_and(&bell->watched, ~WATCH_SERVICE);
+}
+
+void bell_doubt(struct bell *bell)
+{
+    if (watch_count(atomic_load(&bell->watched)) > 0)
+        atomic_fetch_or(&bell->watched, WATCH_DOUBT);
+}
+
+/* Several watch, or some may be dead. If nobody is watching anything, the counts are of the dead;
+ * who comes to watch meanwhile changes the word, and the swap fails. */
+static void doorbells_ring(const struct arena *arena, struct bell *bell, uint32_t watched)
+{
+    uint32_t high = atomic_load(&arena->header->slot_high);
+    bool any = false;
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(arena, number);
+
+        if (atomic_load(&slot->watching) == 0)
+            continue;
+        ring_one(&slot->doorbell, FUTEX_ALL);
+        any = true;
+    }
+    if (!any && (watched & WATCH_DOUBT) != 0)
+        atomic_compare_exchange_strong(&bell->watched, &watched, watched & WATCH_SERVICE);
+}
+
+static void watchers_ring(const struct arena *arena, struct bell *bell, uint32_t watched)
+{
+    if ((watched & WATCH_SERVICE) != 0)
+        ring_one(&arena->header->service_bell, FUTEX_ALL);
+    if (watch_count(watched) == 1 && (watched & WATCH_DOUBT) == 0)
+        ring_one(&slot_at(arena, watched & WATCH_SLOTS)->doorbell, FUTEX_ALL);
+    else if (watch_count(watched) > 0)
+        doorbells_ring(arena, bell, watched);
+}
+
 void bell_ring(const struct arena *arena, struct bell *bell, int count)
 {
+    uint32_t watched;
+
     ring_one(bell, count);
-    if (atomic_load(&bell->watched) != 0)
-        ring_one(&arena->header->service_bell, FUTEX_ALL);
+    watched = atomic_load(&bell->watched);
+    if (watched != 0)
+        watchers_ring(arena, bell, watched);
 }
 
 /* Promises stand at the beginning of their places: they are made in order, and all redeemed. */

@@ -61,7 +61,7 @@ void bell_redeem(struct actor *actor, int count);
  * it waits. So no wake is missed, without a fence on the giver's side. */
 void bell_redeem_asleep(struct actor *actor, int count);
 
-/* Wakes at most count waiters, and the node's service if it watches this bell. */
+/* Wakes at most count waiters, and all who watch this bell. */
 void bell_ring(const struct arena *arena, struct bell *bell, int count);
 
 /* Has every sleep of this process told to somebody, a profiler say: begin("waits") before it, end
@@ -72,5 +72,26 @@ void bell_mark_with(void (*begin)(const char *name), void (*end)(void));
  * is a change, false when there is nothing more to do. NULL: none. */
 typedef bool (*bell_driver)(bool (*changed)(const void *context), const void *context);
 void bell_drive_with(bell_driver driver);
+
+/* ---- watching --------------------------------------------------------------------------- */
+
+/* Who waits for several things watches the bell of each, and sleeps on its slot's doorbell: a ring
+ * of a watched bell rings the doorbell, too. The node's service watches in the same way, and hears
+ * its own bell.
+ *
+ * What always holds: `watched` is WATCH_SERVICE, the count of the slots that watch (15 bits), and
+ * their numbers, all xored (15 bits): so the only one of them is known by its number. When there
+ * are more, all slots that are `watching` anything are rung. A slot is `watching` before it is
+ * counted and until after it is not. One that dies in between leaves the counts of its bells too
+ * high: its recovery sets WATCH_DOUBT in every bell that counts any, which has all rung until
+ * nobody is watching at all. */
+void bell_watch(struct actor *actor, struct bell *bell);
+void bell_unwatch(struct actor *actor, struct bell *bell);
+
+void bell_service_watch(struct bell *bell);
+void bell_service_unwatch(struct bell *bell);
+
+/* For recovery: a slot died that was watching, maybe this bell. */
+void bell_doubt(struct bell *bell);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PHASE_BITS 8
+#define RING_BITS 64
 
 /* A call of a dead caller that another node may have parked; a block of the node's list. */
 struct withdrawal {
@@ -311,6 +312,16 @@ void call_answer(struct actor *actor, const struct call_name *name, int result,
         tx_abort(actor);
     lock_give(actor, &slot->call_lock);
     bell_redeem(actor, FUTEX_ALL);
+}
+
+void call_ring(struct actor *actor, const struct call_name *name, uint64_t item)
+{
+    struct slot *slot = slot_at(&actor->arena, name->slot);
+
+    if (slot_incarnation_of(atomic_load(&slot->identity)) != name->incarnation)
+        return;
+    atomic_fetch_or(&slot->rung, (uint64_t)1 << item % RING_BITS);
+    bell_ring(&actor->arena, &slot->doorbell, FUTEX_ALL);
 }
 
 /* The swap tells it once. */

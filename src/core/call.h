@@ -72,6 +72,10 @@ struct call_request *call_take(struct actor *actor, struct call_name *name);
 void call_answer(struct actor *actor, const struct call_name *name, int result,
                  const struct answer *answer, const char *sentence);
 
+/* Rings the doorbell of a slot that watches something at another node, and notes in its `rung`
+ * which thing: the bit of the item's number, modulo the bits there are. */
+void call_ring(struct actor *actor, const struct call_name *name, uint64_t item);
+
 /* Frees what a dead slot's mailbox holds, and notes its call to be withdrawn; for recover.c. */
 void call_bury(struct actor *actor, struct slot *slot);
 

@@ -17,6 +17,7 @@ struct parked {
     uint32_t seen;     /* the bell's count before the last look */
     uint64_t deadline; /* of the request */
     uint64_t hand_at;  /* when it is handed to the caller's leader; CLOCK_FOREVER: it is there */
+    bool watches;      /* it was answered, and will ring */
     struct parked *next;
 };
 
@@ -86,27 +87,33 @@ static void cancelled_send(struct desk *desk, const struct mail *question)
                 &nothing);
 }
 
-/* Returns SERVICE_PARK, or anything else when the request was answered. Sentences of failures that
- * another node's request meets here are not this thread's. */
-static int apply(struct desk *desk, const struct mail *mail, bool last, struct bell **bell)
+static int handle(struct desk *desk, const struct mail *mail, bool last, struct answer *answer,
+                  struct bell **bell)
 {
     struct request request = { .op = (enum service_op)mail->op,
                                .object = mail->object,
                                .data = mail->data,
                                .size = mail->size };
+
+    memcpy(request.words, mail->words, sizeof request.words);
+    if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
+        return fail(TROUPE_MISMATCH,
+                    "rank %d asks for %u, which this version does not know; all ranks must run "
+                    "the same version",
+                    mail->rank, mail->op);
+    return handlers[mail->op](desk->actor, &request, last, answer, bell);
+}
+
+/* Returns SERVICE_PARK, or anything else when the request was answered. Sentences of failures that
+ * another node's request meets here are not this thread's. */
+static int apply(struct desk *desk, const struct mail *mail, bool last, struct bell **bell)
+{
     struct answer answer = { .data = NULL };
     struct error_kept kept;
     int result;
 
     error_keep(&kept);
-    memcpy(request.words, mail->words, sizeof request.words);
-    if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
-        result = fail(TROUPE_MISMATCH,
-                      "rank %d asks for %u, which this version does not know; all ranks must run "
-                      "the same version",
-                      mail->rank, mail->op);
-    else
-        result = handlers[mail->op](desk->actor, &request, last, &answer, bell);
+    result = handle(desk, mail, last, &answer, bell);
     if (result != SERVICE_PARK)
         answer_send(desk, mail, result, &answer);
     error_restore(&kept);
@@ -121,7 +128,7 @@ static void unwatch(const struct desk *desk, struct bell *bell)
     for (const struct parked *other = desk->parked; other != NULL; other = other->next)
         if (other->bell == bell)
             return;
-    atomic_store(&bell->watched, 0);
+    bell_service_unwatch(bell);
 }
 
 static void parked_remove(struct desk *desk, struct parked **link)
@@ -134,6 +141,40 @@ static void parked_remove(struct desk *desk, struct parked **link)
     unwatch(desk, entry->bell);
     mail_free(entry->mail);
     free(entry);
+}
+
+/* To the leader of the caller's node, which has its doorbell. Without memory the caller is not rung
+ * for, until something else is. */
+static void ring_send(struct desk *desk, const struct mail *question)
+{
+    struct mail *mail = calloc(1, sizeof *mail);
+
+    if (mail == NULL)
+        return;
+    mail->kind = MAIL_RING;
+    mail->rank = fabric_leader_of(fabric_node_of(question->rank));
+    mail->name = question->name;
+    mail->words[0] = question->words[0];
+    post_send(desk->post, mail);
+}
+
+/* As apply, for a request that is parked; one that watches rings instead of an answer. */
+static int apply_again(struct desk *desk, struct parked *entry, bool last)
+{
+    struct answer answer = { .data = NULL };
+    struct error_kept kept;
+    int result;
+
+    if (!entry->watches)
+        return apply(desk, entry->mail, last, &entry->bell);
+    error_keep(&kept);
+    result = handle(desk, entry->mail, false, &answer, &entry->bell);
+    error_restore(&kept);
+    free(answer.data);
+    if (result == SERVICE_WATCH)
+        return SERVICE_PARK;
+    ring_send(desk, entry->mail);
+    return result;
 }
 
 static uint32_t bell_count(const struct bell *bell)
@@ -153,11 +194,11 @@ static bool parked_try(struct desk *desk, struct parked **link)
 
         bell = entry->bell;
         entry->seen = bell_count(bell);
-        if (apply(desk, entry->mail, last, &entry->bell) != SERVICE_PARK) {
+        if (apply_again(desk, entry, last) != SERVICE_PARK) {
             parked_remove(desk, link);
             return true;
         }
-        atomic_store(&entry->bell->watched, 1);
+        bell_service_watch(entry->bell);
         if (entry->bell != bell)
             unwatch(desk, bell);
     } while (entry->bell != bell);
@@ -191,28 +232,52 @@ static void next_look_by(struct desk *desk, const struct parked *entry)
 
 /* Parks a request and tries it once more: the bell is watched before that last look, so a change
  * either is seen or rings. */
-static void park(struct desk *desk, struct mail *mail, struct bell *bell)
+static void park(struct desk *desk, struct mail *mail, struct bell *bell, bool watches)
 {
     struct parked *entry = malloc(sizeof *entry), **link = desk->parked_end;
     struct answer nothing = { .data = NULL };
     uint64_t now = clock_now();
 
     if (entry == NULL) {
-        answer_send(desk, mail, fail(TROUPE_NO_MEMORY, "no memory to wait for rank %d", mail->rank),
-                    &nothing);
+        fail(TROUPE_NO_MEMORY, "no memory to wait for rank %d", mail->rank);
+        if (watches)
+            ring_send(desk, mail);
+        else
+            answer_send(desk, mail, TROUPE_NO_MEMORY, &nothing);
         mail_free(mail);
         return;
     }
     entry->mail = mail;
     entry->bell = bell;
-    entry->deadline = mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : now + mail->wait_ns;
-    entry->hand_at = is_direct(mail) ? now + HAND_NS : CLOCK_FOREVER;
+    entry->watches = watches;
+    entry->deadline =
+        watches || mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : now + mail->wait_ns;
+    entry->hand_at = !watches && is_direct(mail) ? now + HAND_NS : CLOCK_FOREVER;
     entry->next = NULL;
     *link = entry;
     desk->parked_end = &entry->next;
-    atomic_store(&bell->watched, 1);
+    bell_service_watch(bell);
     if (!parked_try(desk, link))
         next_look_by(desk, entry);
+}
+
+static bool is_of_same_slot(const struct mail *left, const struct mail *right)
+{
+    return fabric_node_of(left->rank) == fabric_node_of(right->rank) &&
+           left->name.slot == right->name.slot && left->name.incarnation == right->name.incarnation;
+}
+
+/* SERVICE_UNWATCH. */
+static void watches_end(struct desk *desk, const struct mail *mail)
+{
+    struct answer nothing = { .data = NULL };
+
+    for (struct parked **link = &desk->parked; *link != NULL;)
+        if ((*link)->watches && is_of_same_slot((*link)->mail, mail))
+            parked_remove(desk, link);
+        else
+            link = &(*link)->next;
+    answer_send(desk, mail, TROUPE_OK, &nothing);
 }
 
 /* Parks it, unless its caller was cancelled meanwhile. */
@@ -228,18 +293,24 @@ static void park_or_cancel(struct desk *desk, struct mail *mail, struct bell *be
             mail_free(mail);
             return;
         }
-    park(desk, mail, bell);
+    park(desk, mail, bell, false);
 }
 
 void desk_request(struct desk *desk, struct mail *mail)
 {
     struct bell *bell = NULL;
+    int result = TROUPE_OK;
 
-    if (!is_dead(desk, mail) && apply(desk, mail, mail->wait_ns == 0, &bell) == SERVICE_PARK) {
+    if (mail->op == SERVICE_UNWATCH)
+        watches_end(desk, mail);
+    else if (!is_dead(desk, mail))
+        result = apply(desk, mail, mail->wait_ns == 0, &bell);
+    if (result == SERVICE_PARK)
         park_or_cancel(desk, mail, bell);
-        return;
-    }
-    mail_free(mail);
+    else if (result == SERVICE_WATCH)
+        park(desk, mail, bell, true);
+    else
+        mail_free(mail);
 }
 
 /* ---- looking again ------------------------------------------------------------------------ */

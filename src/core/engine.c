@@ -175,6 +175,8 @@ static void mail_take(struct mail *mail)
         desk_cancel(&engine.desk, mail);
     else if (mail->kind == MAIL_FAREWELL && engine.leads)
         desk_farewell(&engine.desk, mail);
+    else if (mail->kind == MAIL_RING && engine.leads)
+        call_ring(&engine.actor, &mail->name, mail->words[0]);
     else if (mail->kind == MAIL_ANSWER)
         answer_take(mail);
     else if (mail->kind == MAIL_HANDED && (waiter = waiter_of(&mail->name)) != NULL)

@@ -19,7 +19,8 @@ enum mail_kind {
     MAIL_WITHDRAWAL = 3, /* names a request whose caller has died */
     MAIL_FAREWELL = 4,   /* names a slot of the dead; words[0] is its party, which held something */
     MAIL_HANDED = 5,     /* names a request whose answer will come through the caller's node */
-    MAIL_CANCEL = 6      /* names a request whose caller waits for its answer alone */
+    MAIL_RING = 6,       /* names a request that watched; words[0] is for call_ring */
+    MAIL_CANCEL = 7      /* names a request whose caller waits for its answer alone */
 };
 
 /* One message, on either side. */

@@ -7,6 +7,7 @@
 #include "core/heap_private.h"
 #include "core/lock.h"
 #include "core/party.h"
+#include "core/table.h"
 #include "core/tx.h"
 
 #define RESUME_SHIFT 56
@@ -189,6 +190,14 @@ void recover_locks(struct actor *actor, uint32_t number)
     recovery_release(slot);
 }
 
+static void watches_bury(struct actor *actor, struct slot *slot)
+{
+    if (atomic_load(&slot->watching) == 0)
+        return;
+    table_bells_doubt(&actor->arena);
+    atomic_store(&slot->watching, 0);
+}
+
 static void recover(struct actor *actor, uint32_t number)
 {
     struct slot *slot = slot_at(&actor->arena, number);
@@ -201,6 +210,7 @@ static void recover(struct actor *actor, uint32_t number)
     resume(actor, slot);
     call_bury(actor, slot);
     party_bury(actor, slot);
+    watches_bury(actor, slot);
     slot_free(actor, slot);
 }
 

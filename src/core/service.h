@@ -85,9 +85,15 @@ enum service_op {
     SERVICE_CONDITION_ENTER = 97,
     SERVICE_CONDITION_WAIT = 98,
     SERVICE_CONDITION_NOTIFY = 99,
+    SERVICE_PIPE_HOLD = 100,
+    SERVICE_PIPE_CLOSE = 101,
+    SERVICE_PIPE_DESTROY = 102,
     SERVICE_CONDITION_RETURN = 104,
     SERVICE_CONDITION_DESTROY = 105,
     SERVICE_BARRIER_DESTROY = 106,
+    SERVICE_WAIT = 107,
+    SERVICE_WAIT_WATCH = 108,
+    SERVICE_UNWATCH = 109,
     SERVICE_PROCESS_SIGNAL = 110,
     SERVICE_NODE_DAEMONS = 111,
     SERVICE_POOL_MAKE = 120,
@@ -127,6 +133,14 @@ int service_call(struct actor *actor, int node, const struct request *request, u
  * that bell has rung, and a last time with last = true when the request's time is over: then the
  * handler returns its EMPTY, FULL or TIMEOUT. */
 #define SERVICE_PARK 1
+
+/* For a caller that waits for other things, too: a handler that returns SERVICE_WATCH parks the
+ * request as SERVICE_PARK does, and has SERVICE_WATCH answered at once. When it returns anything
+ * else later, the caller's doorbell is rung (call_ring, with the request's first word), and the
+ * request is over. SERVICE_UNWATCH, which the service answers itself, ends all that the calling
+ * thread watches at that node. */
+#define SERVICE_WATCH 2
+
 typedef int (*service_handler)(struct actor *actor, const struct request *request, bool last,
                                struct answer *answer, struct bell **bell);
 void service_register(enum service_op op, service_handler handler);

@@ -60,7 +60,9 @@ struct slot {
     struct lock call_lock;
     _Atomic uint64_t call_cancelled; /* the sequence whose caller would rather not wait */
     struct bell doorbell;
-    _Atomic uint64_t abroad; /* the nodes at which its process may hold something, see party.h */
+    _Atomic uint64_t watching; /* it watches bells, see bell.h */
+    _Atomic uint64_t rung;     /* what rang for it on other nodes, see call_ring */
+    _Atomic uint64_t abroad;   /* the nodes at which its process may hold something, see party.h */
 };
 
 static inline enum slot_state slot_state_of(uint64_t identity)

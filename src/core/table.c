@@ -282,6 +282,21 @@ struct record *table_next(const struct arena *arena, uint64_t *index)
     return NULL;
 }
 
+void table_bells_doubt(const struct arena *arena)
+{
+    uint64_t fresh = atomic_load(&table_of(arena)->fresh);
+
+    for (uint64_t index = 0; index < fresh; index++) {
+        struct record *record = record_at(arena, index);
+
+        if (record == NULL)
+            continue;
+        bell_doubt(&record->bell);
+        bell_doubt(&record->room);
+        bell_doubt(&record->idle);
+    }
+}
+
 /* ---- ending ----------------------------------------------------------------------------- */
 
 static void chain_unlink(struct actor *actor, struct table *table, struct record *record)

@@ -122,6 +122,9 @@ int table_lock(struct actor *actor, uint64_t handle, enum object_kind kind, stru
  * held, and has no open transaction. Unlocks. Waiters on both bells are woken. */
 void table_retire(struct actor *actor, struct record *record);
 
+/* A slot died that watched bells, which ones is not known: see bell.h. */
+void table_bells_doubt(const struct arena *arena);
+
 /* The next live record after index, for walks over all objects; NULL at the end. */
 struct record *table_next(const struct arena *arena, uint64_t *index);
 

@@ -1,6 +1,8 @@
 #include "object/sync.h"
 
 #include "core/party.h"
+#include "object/pipe.h"
+#include "object/wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,4 +53,6 @@ void sync_register(void)
     event_register();
     condition_register();
     barrier_register();
+    pipe_register();
+    wait_register();
 }

@@ -12,10 +12,12 @@
 #include "troupe/dict.h"
 #include "troupe/list.h"
 #include "troupe/pool.h"
+#include "troupe/pipe.h"
 #include "troupe/process.h"
 #include "troupe/queue.h"
 #include "troupe/sync.h"
 #include "troupe/types.h"
+#include "troupe/wait.h"
 #include "troupe/world.h"
 
 #endif
