@@ -27,6 +27,8 @@ static const struct {
     { "queue.bandwidth", world_queue_bandwidth },
     { "queue.rtt", world_queue_rtt },
     { "queue.idle_cpu", world_queue_idle },
+    { "lock", world_lock },
+    { "pipe.rtt", world_pipe_rtt },
     { "dict.get", world_dict_get },
     { "dict.set", world_dict_set },
     { "dict.miss", world_dict_miss },

@@ -129,6 +129,40 @@ def queue_rtt(count, size, _ranks):
     return us
 
 
+def lock_turn(count, _size, _ranks):
+    """Microseconds of an acquire and a release."""
+    lock = multiprocessing.Lock()
+
+    def turn():
+        lock.acquire()
+        lock.release()
+
+    return us_each(turn, count)
+
+
+def pipe_echo(end):
+    """Returns each message until an empty one comes."""
+    while message := end.recv_bytes():
+        end.send_bytes(message)
+
+
+def pipe_rtt(count, size, _ranks):
+    """Microseconds of a message through a pipe to another process and back."""
+    own, other_end = multiprocessing.Pipe()
+    other = multiprocessing.Process(target=pipe_echo, args=(other_end,))
+    other.start()
+    message = bytes(size)
+
+    def trip():
+        own.send_bytes(message)
+        own.recv_bytes()
+
+    us = us_each(trip, count)
+    own.send_bytes(b"")
+    other.join()
+    return us
+
+
 def dict_operation(operation):
     """A mode that runs operation(dict, key, value) on random keys of a manager's dict."""
 
@@ -179,6 +213,8 @@ MODES = {
     "pool.map.chunk1": pool_map(1),
     "queue.stream": queue_stream,
     "queue.rtt": queue_rtt,
+    "lock": lock_turn,
+    "pipe.rtt": pipe_rtt,
     "dict.get": dict_operation(lambda shared, key, value: shared[key]),
     "dict.set": dict_operation(lambda shared, key, value: shared.__setitem__(key, value)),
     "list.append": list_append,

@@ -150,6 +150,23 @@ entries() {
     done
 }
 
+@test "pipe: nine answers, and each file ends, the killed one's too" {
+    for way in "${ways[@]}"; do
+        as "$way" 2 "$examples/pipe" >lines
+        [ "$(grep -c '^answer ' lines)" -eq 9 ]
+        grep -qx '9 answers' lines
+        grep -qx 'process 0: exit code 0, signal 0' lines
+        grep -qx 'process 1: exit code -1, signal 9' lines
+    done
+}
+
+@test "locks: the sum is whole, and a holder's death is told" {
+    for way in "${ways[@]}"; do
+        as "$way" 4 "$examples/locks" >lines
+        printf '%s\n' 'the last holder died' 'sum 4000' | diff - lines
+    done
+}
+
 @test "64 ranks: queue and dict are right" {
     local began=$SECONDS
     as troupe 64 "$examples/queue" 0 64 >lines
