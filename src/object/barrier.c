@@ -83,15 +83,35 @@ static int destroy_handler(struct actor *actor, const struct request *request, b
 
 /* ---- the calls -------------------------------------------------------------------------- */
 
+static int parties_check(uint32_t parties)
+{
+    return parties >= 1 && parties <= TROUPE_BARRIER_MOST
+               ? TROUPE_OK
+               : fail(TROUPE_BAD_ARGUMENT, "a barrier for %u parties; it takes 1 to %u", parties,
+                      TROUPE_BARRIER_MOST);
+}
+
 int troupe_barrier_create(uint32_t parties, troupe_barrier *barrier)
 {
     struct actor *actor;
     int result = world_enter(&actor);
 
-    if (result == TROUPE_OK && (parties < 1 || parties > TROUPE_BARRIER_MOST))
-        result = fail(TROUPE_BAD_ARGUMENT, "a barrier for %u parties; it takes 1 to %u", parties,
-                      TROUPE_BARRIER_MOST);
+    if (result == TROUPE_OK)
+        result = parties_check(parties);
     return result == TROUPE_OK ? barrier_make(actor, parties, &barrier->id) : result;
+}
+
+static int create(struct actor *actor, const void *options, uint64_t *handle)
+{
+    return barrier_make(actor, *(const uint32_t *)options, handle);
+}
+
+int troupe_barrier_open(const char *name, uint32_t parties, troupe_barrier *barrier)
+{
+    static const struct named named = { OBJECT_BARRIER, "barrier", create, barrier_destroy };
+    int result = parties_check(parties);
+
+    return result == TROUPE_OK ? sync_open(&named, name, &parties, &barrier->id) : result;
 }
 
 int troupe_barrier_wait(troupe_barrier barrier, long timeout_ms, uint32_t *index)
@@ -160,7 +180,8 @@ int troupe_barrier_status_get(troupe_barrier barrier, troupe_barrier_status *sta
 
 int troupe_barrier_destroy(troupe_barrier barrier)
 {
-    return home_do(barrier.id, OBJECT_BARRIER, SERVICE_BARRIER_DESTROY, barrier_destroy);
+    return sync_forget(
+        home_do(barrier.id, OBJECT_BARRIER, SERVICE_BARRIER_DESTROY, barrier_destroy), barrier.id);
 }
 
 void barrier_register(void)

@@ -50,6 +50,19 @@ int troupe_condition_create(const troupe_condition_options *options, troupe_cond
     return result;
 }
 
+static int create(struct actor *actor, const void *options, uint64_t *handle)
+{
+    (void)options;
+    return condition_make(actor, 0, handle);
+}
+
+int troupe_condition_open(const char *name, troupe_condition *condition)
+{
+    static const struct named named = { OBJECT_CONDITION, "condition", create, condition_destroy };
+
+    return sync_open(&named, name, NULL, &condition->id);
+}
+
 /* ---- its lock --------------------------------------------------------------------------- */
 
 static int acquire_here(struct actor *actor, uint64_t handle, uint64_t deadline)
@@ -294,7 +307,9 @@ static int destroy_handler(struct actor *actor, const struct request *request, b
 
 int troupe_condition_destroy(troupe_condition condition)
 {
-    return home_do(condition.id, OBJECT_CONDITION, SERVICE_CONDITION_DESTROY, condition_destroy);
+    return sync_forget(
+        home_do(condition.id, OBJECT_CONDITION, SERVICE_CONDITION_DESTROY, condition_destroy),
+        condition.id);
 }
 
 void condition_register(void)

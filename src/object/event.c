@@ -63,6 +63,19 @@ int troupe_event_create(troupe_event *event)
     return result == TROUPE_OK ? event_make(actor, &event->id) : result;
 }
 
+static int create(struct actor *actor, const void *options, uint64_t *handle)
+{
+    (void)options;
+    return event_make(actor, handle);
+}
+
+int troupe_event_open(const char *name, troupe_event *event)
+{
+    static const struct named named = { OBJECT_EVENT, "event", create, sync_destroy_here };
+
+    return sync_open(&named, name, NULL, &event->id);
+}
+
 static int change(uint64_t handle, bool set)
 {
     struct request request = { .op = SERVICE_EVENT_CHANGE, .object = handle, .words = { set } };

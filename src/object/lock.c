@@ -92,14 +92,26 @@ static int release_handler(struct actor *actor, const struct request *request, b
 
 /* ---- the calls -------------------------------------------------------------------------- */
 
+static int lock_create(struct actor *actor, const void *options, uint64_t *handle)
+{
+    const troupe_lock_options *given = options;
+
+    return mutex_make(actor, given != NULL && given->recursive != 0, handle);
+}
+
 int troupe_lock_create(const troupe_lock_options *options, troupe_lock *lock)
 {
     struct actor *actor;
     int result = world_enter(&actor);
 
-    return result == TROUPE_OK
-               ? mutex_make(actor, options != NULL && options->recursive != 0, &lock->id)
-               : result;
+    return result == TROUPE_OK ? lock_create(actor, options, &lock->id) : result;
+}
+
+int troupe_lock_open(const char *name, const troupe_lock_options *options, troupe_lock *lock)
+{
+    static const struct named named = { OBJECT_LOCK, "lock", lock_create, sync_destroy_here };
+
+    return sync_open(&named, name, options, &lock->id);
 }
 
 int troupe_lock_acquire(troupe_lock lock, long timeout_ms)

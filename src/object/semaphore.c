@@ -40,19 +40,47 @@ static int value_handler(struct actor *actor, const struct request *request, boo
 
 /* ---- the calls -------------------------------------------------------------------------- */
 
+struct first {
+    uint32_t value;
+    const troupe_semaphore_options *options; /* may be NULL */
+};
+
+static int create(struct actor *actor, const void *options, uint64_t *handle)
+{
+    const struct first *first = options;
+
+    return semaphore_make(actor, first->value,
+                          first->options != NULL && first->options->bounded != 0, handle);
+}
+
+static int value_check(uint32_t value)
+{
+    return value <= TROUPE_SEMAPHORE_MOST
+               ? TROUPE_OK
+               : fail(TROUPE_BAD_ARGUMENT, "a semaphore's value of %u; the most is %u", value,
+                      TROUPE_SEMAPHORE_MOST);
+}
+
 int troupe_semaphore_create(uint32_t value, const troupe_semaphore_options *options,
                             troupe_semaphore *semaphore)
 {
+    const struct first first = { value, options };
     struct actor *actor;
     int result = world_enter(&actor);
 
-    if (result == TROUPE_OK && value > TROUPE_SEMAPHORE_MOST)
-        result = fail(TROUPE_BAD_ARGUMENT, "a semaphore's value of %u; the most is %u", value,
-                      TROUPE_SEMAPHORE_MOST);
-    return result == TROUPE_OK
-               ? semaphore_make(actor, value, options != NULL && options->bounded != 0,
-                                &semaphore->id)
-               : result;
+    if (result == TROUPE_OK)
+        result = value_check(value);
+    return result == TROUPE_OK ? create(actor, &first, &semaphore->id) : result;
+}
+
+int troupe_semaphore_open(const char *name, uint32_t value, const troupe_semaphore_options *options,
+                          troupe_semaphore *semaphore)
+{
+    static const struct named named = { OBJECT_SEMAPHORE, "semaphore", create, sync_destroy_here };
+    const struct first first = { value, options };
+    int result = value_check(value);
+
+    return result == TROUPE_OK ? sync_open(&named, name, &first, &semaphore->id) : result;
 }
 
 int troupe_semaphore_acquire(troupe_semaphore semaphore, long timeout_ms)

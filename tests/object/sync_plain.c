@@ -541,6 +541,34 @@ static void handles_of_other_kinds(void **state)
     assert_int_equal(troupe_event_destroy(event), TROUPE_OK);
 }
 
+/* A second open finds the same object, until a destroy. */
+static void names_lead_to_one(void **state)
+{
+    troupe_lock lock, same;
+    troupe_semaphore semaphore;
+    troupe_event event;
+    troupe_condition condition;
+    troupe_barrier barrier;
+
+    (void)state;
+    assert_int_equal(troupe_lock_open("one", NULL, &lock), TROUPE_OK);
+    assert_int_equal(troupe_lock_open("one", NULL, &same), TROUPE_OK);
+    assert_int_equal(lock.id, same.id);
+    assert_int_equal(troupe_semaphore_open("one", 1, NULL, &semaphore), TROUPE_OK);
+    assert_int_equal(troupe_event_open("one", &event), TROUPE_OK);
+    assert_int_equal(troupe_condition_open("one", &condition), TROUPE_OK);
+    assert_int_equal(troupe_barrier_open("one", 2, &barrier), TROUPE_OK);
+    assert_int_equal(troupe_barrier_open("two", 0, &barrier), TROUPE_BAD_ARGUMENT);
+    assert_int_equal(troupe_lock_destroy(lock), TROUPE_OK);
+    assert_int_equal(troupe_lock_open("one", NULL, &lock), TROUPE_OK);
+    assert_int_not_equal(lock.id, same.id);
+    assert_int_equal(troupe_lock_destroy(lock), TROUPE_OK);
+    assert_int_equal(troupe_semaphore_destroy(semaphore), TROUPE_OK);
+    assert_int_equal(troupe_event_destroy(event), TROUPE_OK);
+    assert_int_equal(troupe_condition_destroy(condition), TROUPE_OK);
+    assert_int_equal(troupe_barrier_destroy(barrier), TROUPE_OK);
+}
+
 static void cycles_leave_nothing(void **state)
 {
     long times = test_count(1000, 100000);
@@ -588,6 +616,7 @@ int main(void)
         cmocka_unit_test(barrier_keeps_rounds_apart),
         cmocka_unit_test(barrier_breaks),
         cmocka_unit_test(handles_of_other_kinds),
+        cmocka_unit_test(names_lead_to_one),
         cmocka_unit_test(cycles_leave_nothing),
     };
 

@@ -5,7 +5,12 @@
  * a process that has been stopped (SIGSTOP, a debugger) is waited for: it is slow, not dead.
  *
  * A *process* here is what troupe_process_start started, or the parent. What it holds when its
- * target returns is given up as if it had been killed. */
+ * target returns is given up as if it had been killed.
+ *
+ * The _open calls find the object of a name, the same in the whole world, or make it on the
+ * caller's node: of several callers at once one makes it. What else they are given counts only for
+ * whoever makes it. The object's destroy releases the name. TROUPE_BAD_ARGUMENT for no name, or one
+ * that is too long. */
 #ifndef TROUPE_SYNC_H
 #define TROUPE_SYNC_H
 
@@ -27,6 +32,9 @@ typedef struct troupe_lock_options {
 
 /* Makes a lock that nobody holds, on the caller's node. options may be NULL. */
 TROUPE_API int troupe_lock_create(const troupe_lock_options *options, troupe_lock *lock);
+
+TROUPE_API int troupe_lock_open(const char *name, const troupe_lock_options *options,
+                                troupe_lock *lock);
 
 /* Takes the lock.
  *
@@ -70,6 +78,10 @@ typedef struct troupe_semaphore_options {
 TROUPE_API int troupe_semaphore_create(uint32_t value, const troupe_semaphore_options *options,
                                        troupe_semaphore *semaphore);
 
+TROUPE_API int troupe_semaphore_open(const char *name, uint32_t value,
+                                     const troupe_semaphore_options *options,
+                                     troupe_semaphore *semaphore);
+
 /* Takes one from the value. A semaphore has no owner: what a killed process took is gone with it.
  *
  * Returns     TROUPE_OK
@@ -97,6 +109,8 @@ typedef struct troupe_event {
 
 /* Makes an event that is not set, on the caller's node. */
 TROUPE_API int troupe_event_create(troupe_event *event);
+
+TROUPE_API int troupe_event_open(const char *name, troupe_event *event);
 
 /* Sets it: everybody who waits, and who comes before it is cleared, goes on. Whoever was waiting
  * goes on even if it is cleared at once. */
@@ -130,6 +144,9 @@ typedef struct troupe_condition_options {
 /* Makes a condition on its lock's node, or on the caller's. options may be NULL. */
 TROUPE_API int troupe_condition_create(const troupe_condition_options *options,
                                        troupe_condition *condition);
+
+/* With a lock of its own. */
+TROUPE_API int troupe_condition_open(const char *name, troupe_condition *condition);
 
 /* Take and give back the condition's lock: as troupe_lock_acquire and troupe_lock_release. */
 TROUPE_API int troupe_condition_acquire(troupe_condition condition, long timeout_ms);
@@ -175,6 +192,8 @@ typedef struct troupe_barrier_status {
 
 /* Makes a barrier for so many parties, 1 to TROUPE_BARRIER_MOST, on the caller's node. */
 TROUPE_API int troupe_barrier_create(uint32_t parties, troupe_barrier *barrier);
+
+TROUPE_API int troupe_barrier_open(const char *name, uint32_t parties, troupe_barrier *barrier);
 
 /* Waits until as many as the barrier has parties wait at it; then it is ready for the next round.
  *
