@@ -14,7 +14,7 @@
 #define SEEN 16
 struct seen {
     uint64_t end;
-    uint64_t era;
+    uint64_t era, party; /* a forked child finds its parent's notes */
     struct pipe_ways ways;
 };
 static _Thread_local struct seen seen[SEEN];
@@ -57,7 +57,7 @@ static int pipe_use(struct actor *actor, uint64_t handle, struct pipe_ways *ways
     struct seen *entry = &seen[handle % SEEN];
     int result;
 
-    if (entry->end == handle && entry->era == era_now()) {
+    if (entry->end == handle && entry->era == era_now() && entry->party == party_of(actor)) {
         *ways = entry->ways;
         return TROUPE_OK;
     }
@@ -66,7 +66,7 @@ static int pipe_use(struct actor *actor, uint64_t handle, struct pipe_ways *ways
     if (result != TROUPE_OK)
         return result;
     party_holds(actor, 1);
-    *entry = (struct seen){ handle, era_now(), *ways };
+    *entry = (struct seen){ handle, era_now(), party_of(actor), *ways };
     return TROUPE_OK;
 }
 
