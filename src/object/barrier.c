@@ -50,7 +50,11 @@ static int wait_there(struct actor *actor, uint64_t handle, uint64_t deadline, u
     request.op = SERVICE_BARRIER_WAIT;
     request.words[0] = words[1];
     request.words[1] = words[2];
-    return sync_ask(actor, OBJECT_BARRIER, &request, deadline, NULL);
+    result = sync_ask(actor, OBJECT_BARRIER, &request, deadline, NULL);
+    if (result == TROUPE_CANCELLED) /* a wait without time breaks the round */
+        result =
+            barrier_is_abandoned(sync_ask(actor, OBJECT_BARRIER, &request, BELL_NO_WAIT, NULL));
+    return result;
 }
 
 static int change_handler(struct actor *actor, const struct request *request, bool last,

@@ -170,6 +170,14 @@ int barrier_give_up(struct actor *actor, const struct barrier_round *round)
     return result == TROUPE_TIMEOUT ? is_late() : result;
 }
 
+int barrier_is_abandoned(int result)
+{
+    return result == TROUPE_TIMEOUT
+               ? fail(TROUPE_CANCELLED, "the process was cancelled (troupe_process_cancel) at the "
+                                        "barrier, which is broken now")
+               : result;
+}
+
 struct barrier_wait {
     struct record *record;
     struct barrier_round round;
@@ -206,7 +214,9 @@ int barrier_wait(struct actor *actor, uint64_t handle, uint64_t deadline, uint64
         return result;
     result =
         bell_await_peek(actor, &wait.record->bell, deadline, TROUPE_TIMEOUT, attempt, peek, &wait);
-    if (result == TROUPE_TIMEOUT)
+    if (result == TROUPE_CANCELLED)
+        result = barrier_is_abandoned(barrier_give_up(actor, &wait.round));
+    else if (result == TROUPE_TIMEOUT)
         result = barrier_give_up(actor, &wait.round);
     *index = wait.round.index;
     return result;

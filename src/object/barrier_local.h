@@ -36,6 +36,9 @@ int barrier_look(struct actor *actor, const struct barrier_round *round);
 /* The party's time is over: breaks the round, unless it has ended. */
 int barrier_give_up(struct actor *actor, const struct barrier_round *round);
 
+/* What the party is told if it gave up because it was cancelled: `result` is barrier_give_up's. */
+int barrier_is_abandoned(int result);
+
 /* The bell that rings when the round ends; NULL: the barrier is gone. */
 struct bell *barrier_bell(struct actor *actor, const struct barrier_round *round);
 

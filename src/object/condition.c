@@ -183,9 +183,11 @@ static int wait_here(struct actor *actor, uint64_t handle, uint64_t deadline)
     if (result != TROUPE_OK)
         return result;
     result = condition_sleep(actor, &wait, deadline);
-    if (result != TROUPE_OK && result != TROUPE_TIMEOUT)
-        return result;
-    return come_back(actor, &wait, acquire_here(actor, handle, CLOCK_FOREVER));
+    if (result == TROUPE_OK || result == TROUPE_TIMEOUT)
+        result = come_back(actor, &wait, acquire_here(actor, handle, CLOCK_FOREVER));
+    if (result == TROUPE_CANCELLED)
+        condition_abandon(actor, &wait);
+    return result;
 }
 
 static int enter_handler(struct actor *actor, const struct request *request, bool last,
@@ -231,6 +233,15 @@ static int return_handler(struct actor *actor, const struct request *request, bo
     return result == SERVICE_PARK ? result : come_back(actor, &wait, result);
 }
 
+static int abandon_handler(struct actor *actor, const struct request *request, bool last,
+                           struct answer *answer, struct bell **bell)
+{
+    struct condition_wait wait = wait_in(request);
+
+    (void)last, (void)answer, (void)bell;
+    return condition_abandon(actor, &wait);
+}
+
 /* Three questions: into the chain, until notified, and back with the lock. */
 static int wait_there(struct actor *actor, uint64_t handle, uint64_t deadline)
 {
@@ -244,10 +255,15 @@ static int wait_there(struct actor *actor, uint64_t handle, uint64_t deadline)
     request.words[2] = words[0];
     request.words[3] = words[1];
     result = sync_ask(actor, OBJECT_CONDITION, &request, deadline, NULL);
-    if (result != TROUPE_OK && result != TROUPE_TIMEOUT)
-        return result;
-    request.op = SERVICE_CONDITION_RETURN;
-    return sync_ask(actor, OBJECT_CONDITION, &request, CLOCK_FOREVER, NULL);
+    if (result == TROUPE_OK || result == TROUPE_TIMEOUT) {
+        request.op = SERVICE_CONDITION_RETURN;
+        result = sync_ask(actor, OBJECT_CONDITION, &request, CLOCK_FOREVER, NULL);
+    }
+    if (result == TROUPE_CANCELLED) {
+        request.op = SERVICE_CONDITION_ABANDON;
+        sync_ask(actor, OBJECT_CONDITION, &request, BELL_NO_WAIT, NULL);
+    }
+    return result;
 }
 
 int troupe_condition_wait(troupe_condition condition, long timeout_ms)
@@ -323,6 +339,7 @@ void condition_register(void)
     service_register(SERVICE_CONDITION_ENTER, enter_handler);
     service_register(SERVICE_CONDITION_WAIT, wait_handler);
     service_register(SERVICE_CONDITION_RETURN, return_handler);
+    service_register(SERVICE_CONDITION_ABANDON, abandon_handler);
     service_register(SERVICE_CONDITION_NOTIFY, notify_handler);
     service_register(SERVICE_CONDITION_DESTROY, destroy_handler);
 }

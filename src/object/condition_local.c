@@ -230,10 +230,24 @@ struct bell *condition_bell(struct actor *actor, const struct condition_wait *wa
                                                                                    : NULL;
 }
 
+/* The waiter of a ticket, and the one before it; both 0 when it is in the chain no more. */
+static uint64_t chain_find(const struct arena *arena, const struct condition *condition,
+                           uint64_t ticket, uint64_t *before)
+{
+    uint64_t place = atomic_load(&condition->first);
+
+    *before = 0;
+    while (place != 0 && waiter_at(arena, place)->ticket != ticket) {
+        *before = place;
+        place = atomic_load(&waiter_at(arena, place)->next);
+    }
+    return place;
+}
+
 int condition_leave(struct actor *actor, const struct condition_wait *wait)
 {
     struct record *record, *lock;
-    uint64_t before = 0, place, lock_handle;
+    uint64_t before, place, lock_handle;
     int result = condition_lock_find(actor, wait->handle, &lock, &lock_handle);
 
     if (result == TROUPE_OK)
@@ -242,11 +256,7 @@ int condition_leave(struct actor *actor, const struct condition_wait *wait)
         return result;
     atomic_store_explicit(&mutex_of(lock)->depth, wait->depth, memory_order_relaxed);
     result = wait->ticket < atomic_load(&condition_of(record)->served) ? TROUPE_OK : TROUPE_TIMEOUT;
-    place = atomic_load(&condition_of(record)->first);
-    while (place != 0 && waiter_at(&actor->arena, place)->ticket != wait->ticket) {
-        before = place;
-        place = atomic_load(&waiter_at(&actor->arena, place)->next);
-    }
+    place = chain_find(&actor->arena, condition_of(record), wait->ticket, &before);
     if (place != 0) {
         chain_remove(actor, condition_of(record), before, place);
         tx_commit(actor);
@@ -349,6 +359,24 @@ static uint64_t bury(struct actor *actor, struct record *record, uint64_t before
     chain_remove(actor, condition, before, place);
     tx_commit(actor);
     return next;
+}
+
+int condition_abandon(struct actor *actor, const struct condition_wait *wait)
+{
+    struct record *record;
+    uint64_t before, place;
+    int result = open_lock(actor, wait->handle, &record);
+
+    if (result != TROUPE_OK)
+        return result;
+    resume_begin(actor, RESUME_CONDITION_RING, arena_offset(&actor->arena, record));
+    place = chain_find(&actor->arena, condition_of(record), wait->ticket, &before);
+    if (place != 0)
+        bury(actor, record, before, place);
+    served_ring(actor, record);
+    resume_end(actor);
+    lock_give(actor, &record->lock);
+    return TROUPE_OK;
 }
 
 /* The rings come last, and for all of the served: whoever does this again after a death between a

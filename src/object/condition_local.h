@@ -45,6 +45,10 @@ int condition_sleep(struct actor *actor, struct condition_wait *wait, uint64_t d
  * was notified, TROUPE_OK, or not, TROUPE_TIMEOUT. */
 int condition_leave(struct actor *actor, const struct condition_wait *wait);
 
+/* Leaves the chain without the lock; a notification goes to the next. For a caller that was
+ * cancelled. */
+int condition_abandon(struct actor *actor, const struct condition_wait *wait);
+
 /* The bell that parked waiters watch; NULL: the condition is gone. */
 struct bell *condition_bell(struct actor *actor, const struct condition_wait *wait);
 

@@ -379,6 +379,25 @@ static void test_waiter_of_condition_killed(void **state)
         }
 }
 
+static void cancel_now(troupe_process process)
+{
+    assert_int_equal(troupe_process_cancel(process), TROUPE_OK);
+    harness_done(process, CODE_OTHER);
+}
+
+/* Who is cancelled takes no notification. */
+static void test_waiter_of_condition_cancelled(void **state)
+{
+    (void)state;
+    for (int node = 0; node < troupe_world_nodes(); node++) {
+        troupe_process first = start_waiting(node), second = start_waiting(node);
+
+        cancel_now(first);
+        notify(1);
+        harness_done(second, CODE_OK);
+    }
+}
+
 /* ---- barriers --------------------------------------------------------------------------- */
 
 static int go_rounds(const void *argument, size_t bytes)
@@ -501,6 +520,23 @@ static void test_party_killed(void **state)
     assert_int_equal(troupe_barrier_destroy(stage.barrier), TROUPE_OK);
 }
 
+static void test_party_cancelled(void **state)
+{
+    (void)state;
+    assert_int_equal(troupe_barrier_create(3, &stage.barrier), TROUPE_OK);
+    for (int node = 0; node < troupe_world_nodes(); node++) {
+        troupe_process party = start_at(node, come_once);
+        troupe_process waiter = start_at(troupe_world_nodes() - 1 - node, come_once);
+
+        harness_get_int(stage.told);
+        harness_get_int(stage.told);
+        barrier_await(2);
+        cancel_now(party);
+        barrier_is_broken(waiter);
+    }
+    assert_int_equal(troupe_barrier_destroy(stage.barrier), TROUPE_OK);
+}
+
 /* A party that gives up breaks it, wherever it is. */
 static int give_up(const void *argument, size_t bytes)
 {
@@ -539,6 +575,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_barrier_of_ten),
         cmocka_unit_test(test_party_killed),
         cmocka_unit_test(test_party_gives_up),
+        cmocka_unit_test(test_waiter_of_condition_cancelled),
+        cmocka_unit_test(test_party_cancelled),
     };
 
     if (troupe_init(&argc, &argv) != TROUPE_OK)

@@ -163,6 +163,7 @@ TROUPE_API int troupe_condition_release(troupe_condition condition);
  *             TROUPE_OWNER_DIED    the caller holds the lock, whose last holder died with it
  *             TROUPE_BAD_ARGUMENT  the caller does not hold the lock
  *             TROUPE_BAD_HANDLE    destroyed meanwhile; the caller holds nothing
+ *             TROUPE_CANCELLED     troupe_process_cancel woke the call; the caller holds nothing
  * Threads     any; blocks without using the CPU */
 TROUPE_API int troupe_condition_wait(troupe_condition condition, long timeout_ms);
 
@@ -207,6 +208,7 @@ TROUPE_API int troupe_barrier_open(const char *name, uint32_t parties, troupe_ba
  *             came; may be NULL
  * Returns     TROUPE_OK
  *             TROUPE_TIMEOUT  not all came in time; the barrier is broken
+ *             TROUPE_CANCELLED  troupe_process_cancel woke the call; the barrier is broken
  *             TROUPE_BROKEN
  * Threads     any, and each may be a party; blocks without using the CPU */
 TROUPE_API int troupe_barrier_wait(troupe_barrier barrier, long timeout_ms, uint32_t *index);
