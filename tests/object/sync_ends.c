@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -70,7 +71,9 @@ static void kill_now(troupe_process process)
 {
     troupe_process_status status;
 
-    assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
+    do /* it may only be on its way */
+        assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
+    while (status.state == TROUPE_STATE_WAITING);
     assert_int_equal(kill(status.pid, SIGKILL), 0);
     assert_int_equal(harness_end(process).state, TROUPE_STATE_KILLED);
 }
@@ -210,7 +213,8 @@ static void test_recursive(void **state)
 }
 
 struct cells {
-    uint64_t first, second; /* equal whenever nobody holds the lock */
+    uint64_t first, second; /* equal whenever nobody holds the lock, unless its holder died */
+    _Atomic int stop;
 };
 
 static int count_guarded(const void *argument, size_t bytes)
@@ -263,6 +267,57 @@ static void test_exclusion(void **state)
     for (int i = 0; i < 4; i++)
         harness_done(counters[i], CODE_OK);
     assert_int_equal(cells->first, 4 * 20 * stage.rounds);
+    cells_end(cells);
+}
+
+/* Takes the lock, mends what a dead holder left, counts, until it is told to stop. */
+static int count_and_mend(const void *argument, size_t bytes)
+{
+    const struct stage *at = argument;
+    int file = open(at->path, O_RDWR);
+    struct cells *cells = mmap(NULL, sizeof *cells, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+    (void)bytes;
+    while (!atomic_load(&cells->stop)) {
+        int result = troupe_lock_acquire(at->lock, TROUPE_FOREVER);
+
+        if (result == TROUPE_OWNER_DIED)
+            cells->second = cells->first;
+        else if (result != TROUPE_OK || cells->first != cells->second)
+            return CODE_OTHER;
+        cells->first++;
+        sched_yield();
+        cells->second++;
+        if (troupe_lock_release(at->lock) != TROUPE_OK)
+            return CODE_OTHER;
+    }
+    return CODE_OK;
+}
+
+/* Whoever is killed, and whenever: the others go on, and what the lock guards is either whole, or
+ * said to be left by a dead one. */
+static void test_random_kills(void **state)
+{
+    enum { WORKERS = 4 };
+    struct cells *cells = cells_make();
+    long kills = test_count(12, 500);
+    troupe_process workers[WORKERS];
+
+    (void)state;
+    for (int i = 0; i < WORKERS; i++)
+        workers[i] = start_at(i % troupe_world_nodes(), count_and_mend);
+    for (long i = 0; i < kills; i++) {
+        long victim = i * 7 % WORKERS;
+        uint64_t before = cells->first;
+
+        while (cells->first < before + 5)
+            usleep(100);
+        kill_now(workers[victim]);
+        workers[victim] = start_at((int)(victim % troupe_world_nodes()), count_and_mend);
+    }
+    atomic_store(&cells->stop, 1);
+    for (int i = 0; i < WORKERS; i++)
+        harness_done(workers[i], CODE_OK);
     cells_end(cells);
 }
 
@@ -569,6 +624,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_holder_that_returned),
         cmocka_unit_test(test_recursive),
         cmocka_unit_test(test_exclusion),
+        cmocka_unit_test(test_random_kills),
         cmocka_unit_test(test_semaphore_and_event),
         cmocka_unit_test(test_condition),
         cmocka_unit_test(test_waiter_of_condition_killed),
