@@ -438,10 +438,14 @@ static void test_directory_and_environment(void **state)
     setenv("CONTROL_OLD", "1", 1);
     harness_done(harness_start(look_around, NULL, 0, &options), 0);
     unsetenv("CONTROL_OLD");
+#ifndef __SANITIZE_THREAD__ /* it makes a fork of vfork, and the child's errno stays there */
     options.directory = "/no/such/folder";
     status = harness_end(harness_start(look_around, NULL, 0, &options));
     assert_int_equal(status.state, TROUPE_STATE_FAILED);
     assert_non_null(strstr(status.reason, "/no/such/folder"));
+#else
+    (void)status;
+#endif
 }
 
 static void test_options_that_contradict(void **state)
