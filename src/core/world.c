@@ -16,16 +16,24 @@ static struct actor *first; /* of the thread that joined */
 static pthread_key_t at_thread_end;
 static bool left, forked;
 
+/* Held by a thread that gives its slot back at its end, and by the one that leaves the world: the
+ * arena may be unmapped after that. */
+static pthread_mutex_t leaving = PTHREAD_MUTEX_INITIALIZER;
+
 static void actor_drop(void *actor)
 {
-    if (first != NULL)
+    pthread_mutex_lock(&leaving);
+    if (first != NULL) {
         party_inherit(actor, first->slot);
-    actor_close(actor);
+        actor_close(actor);
+    }
+    pthread_mutex_unlock(&leaving);
     free(actor);
 }
 
 static void on_fork_in_child(void)
 {
+    pthread_mutex_init(&leaving, NULL); /* a thread that held it is not here */
     forked = world_here.role != WORLD_NONE;
 }
 
@@ -90,12 +98,14 @@ int world_rejoin(int rank, struct actor **actor)
 
 void world_leave(void)
 {
+    pthread_mutex_lock(&leaving);
     if (first != NULL) {
         actor_close(first);
         free(first);
     }
     first = own = NULL;
     left = true;
+    pthread_mutex_unlock(&leaving);
     world_here.role = WORLD_NONE;
 }
 
