@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static int return_code(const void *argument, size_t bytes)
@@ -18,19 +17,6 @@ static int call_exit(const void *argument, size_t bytes)
 {
     (void)bytes;
     exit(*(const int *)argument);
-}
-
-/* Without a core file, and past what MPI or a sanitizer installed. */
-static int raise_signal(const void *argument, size_t bytes)
-{
-    struct rlimit none = { 0, 0 };
-    int number = *(const int *)argument;
-
-    (void)bytes;
-    setrlimit(RLIMIT_CORE, &none);
-    signal(number, SIG_DFL);
-    raise(number);
-    return 1;
 }
 
 /* What a blocked process needs: where it says that it is ready, and where it waits. */
@@ -115,7 +101,7 @@ static void test_closed_while_it_runs(void **state)
 
 static void assert_killed_by(int rank, int number)
 {
-    troupe_process process = harness_start_on(rank, raise_signal, &number, sizeof number);
+    troupe_process process = harness_start_on(rank, harness_raise, &number, sizeof number);
     troupe_process_status status = harness_end(process);
 
     assert_int_equal(status.state, TROUPE_STATE_KILLED);
@@ -196,7 +182,7 @@ static void test_no_rank_left(void **state)
     int code = 5;
 
     (void)state;
-    status = harness_end(harness_start_on(0, raise_signal, &(int){ SIGKILL }, sizeof(int)));
+    status = harness_end(harness_start_on(0, harness_raise, &(int){ SIGKILL }, sizeof(int)));
     assert_int_equal(status.state, TROUPE_STATE_KILLED);
     assert_int_equal(troupe_process_start(return_code, &code, sizeof code, &on_a_rank, &process),
                      TROUPE_NO_RANK);

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static int global = 1;
@@ -215,18 +214,6 @@ static int call_exit(const void *argument, size_t bytes)
     exit(*(const int *)argument);
 }
 
-static int raise_signal(const void *argument, size_t bytes)
-{
-    struct rlimit none = { 0, 0 };
-    int number = *(const int *)argument;
-
-    (void)bytes;
-    setrlimit(RLIMIT_CORE, &none);
-    signal(number, SIG_DFL);
-    raise(number);
-    return 1;
-}
-
 static void test_ends(void **state)
 {
     static const int signals[] = { SIGKILL, SIGSEGV, SIGABRT, SIGTERM };
@@ -238,7 +225,7 @@ static void test_ends(void **state)
     assert_int_equal(status.exit_code, 9);
     assert_int_equal(kill(status.pid, 0), -1); /* joined is gone */
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        status = harness_end(harness_fork(raise_signal, &signals[i], sizeof signals[i]));
+        status = harness_end(harness_fork(harness_raise, &signals[i], sizeof signals[i]));
         assert_int_equal(status.state, TROUPE_STATE_KILLED);
         assert_int_equal(status.signal, signals[i]);
         assert_int_equal(status.method, TROUPE_METHOD_FORK);

@@ -187,17 +187,11 @@ static void test_inspected_from_another_node(void **state)
     troupe_queue_destroy(inspection.gate.open);
 }
 
-static int raise_signal(const void *argument, size_t bytes)
-{
-    (void)bytes;
-    return raise(*(const int *)argument);
-}
-
 /* Not a leader: the last rank of the last node. The case comes last. */
 static void test_killed_elsewhere(void **state)
 {
     troupe_process_options options = { .where = TROUPE_ON_RANK, .place = last_rank() };
-    troupe_process process = harness_start(raise_signal, &(int){ SIGKILL }, sizeof(int), &options);
+    troupe_process process = harness_start(harness_raise, &(int){ SIGKILL }, sizeof(int), &options);
     troupe_process_status status = harness_end(process);
 
     (void)state;

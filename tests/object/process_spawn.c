@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -97,18 +96,6 @@ static int call_exit(const void *argument, size_t bytes)
     exit(*(const int *)argument);
 }
 
-static int raise_signal(const void *argument, size_t bytes)
-{
-    struct rlimit none = { 0, 0 };
-    int number = *(const int *)argument;
-
-    (void)bytes;
-    setrlimit(RLIMIT_CORE, &none);
-    signal(number, SIG_DFL);
-    raise(number);
-    return 1;
-}
-
 static void test_ends(void **state)
 {
     static const int signals[] = { SIGKILL, SIGSEGV, SIGABRT, SIGTERM };
@@ -121,7 +108,7 @@ static void test_ends(void **state)
     assert_int_equal(status.exit_code, 9);
     assert_int_equal(kill(status.pid, 0), -1); /* joined is gone, with what it held */
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        status = harness_end(harness_spawn(raise_signal, &signals[i], sizeof signals[i]));
+        status = harness_end(harness_spawn(harness_raise, &signals[i], sizeof signals[i]));
         assert_int_equal(status.state, TROUPE_STATE_KILLED);
         assert_int_equal(status.signal, signals[i]);
         assert_int_equal(status.method, TROUPE_METHOD_SPAWN);

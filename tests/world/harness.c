@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define WATCHDOG_STATUS 124
@@ -119,6 +121,18 @@ void harness_done(troupe_process process, int exit_code)
     if (status.state != TROUPE_STATE_DONE || status.exit_code != exit_code)
         fail_msg("ended in state %d with code %d, signal %d, not with code %d: %s", status.state,
                  status.exit_code, status.signal, exit_code, status.reason);
+}
+
+int harness_raise(const void *argument, size_t bytes)
+{
+    struct rlimit none = { 0, 0 };
+    int number = *(const int *)argument;
+
+    (void)bytes;
+    setrlimit(RLIMIT_CORE, &none);
+    signal(number, SIG_DFL);
+    raise(number);
+    return 1;
 }
 
 troupe_queue harness_queue(void)

@@ -33,6 +33,10 @@ troupe_process_status harness_end(troupe_process process);
 /* The same for a process that must be DONE with this exit code. */
 void harness_done(troupe_process process, int exit_code);
 
+/* A target that ends its process by the signal whose number, an int, is its argument: without a
+ * core file, and past what MPI or a sanitizer installed. */
+int harness_raise(const void *argument, size_t bytes);
+
 troupe_queue harness_queue(void);
 void harness_put_int(troupe_queue queue, int value);
 int harness_get_int(troupe_queue queue);
