@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "job/launcher_only.h"
 #include "job/notices.h"
 #include "job/place.h"
 #include "job/run.h"
@@ -29,7 +30,8 @@ static void words_split_keeps_quotes(void **state)
     assert_string_equal(words.data[5], "");
     assert_null(words.data[6]);
     words_free(&words);
-    assert_int_equal(words_split(&words, "'open"), TROUPE_BAD_ARGUMENT);
+    assert_int_equal(words_split(&words, "x 'open"), TROUPE_BAD_ARGUMENT);
+    assert_non_null(strstr(troupe_last_error(), "at character 3"));
     words_free(&words);
 }
 
@@ -197,6 +199,7 @@ static int fake_mpirun(void **state)
     environment_clear(state);
     unsetenv("OMPI_MCA_shmem");
     unsetenv("OMPI_MCA_osc");
+    unsetenv("HWLOC_COMPONENTS");
     unsetenv("TROUPE_BIND");
     return setenv("TROUPE_MPIRUN", "/bin/true", 1);
 }
@@ -247,6 +250,99 @@ static void what_the_user_set_stands(void **state)
     assert_true(has_pair(&line.arguments, "--bind-to", "numa"));
     assert_false(has_pair(&line.arguments, "--bind-to", "none"));
     job_line_free(&line);
+}
+
+/* Whether mpirun is told to leave devices alone. */
+static bool narrows_hwloc(const struct job_run *run)
+{
+    struct job_line line;
+    bool narrows;
+    int status;
+
+    assert_int_equal(job_line_build(run, NULL, &line, &status), TROUPE_OK);
+    narrows = words_value(&line.environment, "TROUPE_LAUNCHER_ONLY") != NULL;
+    job_line_free(&line);
+    return narrows;
+}
+
+static void mpirun_looks_at_no_devices_when_it_stays_here(void **state)
+{
+    struct job_run elsewhere = plain;
+    struct job_line line;
+    int status;
+
+    (void)state;
+    assert_int_equal(job_line_build(&plain, NULL, &line, &status), TROUPE_OK);
+    assert_non_null(strstr(words_value(&line.environment, "HWLOC_COMPONENTS"), "-pci"));
+    assert_string_equal(words_value(&line.environment, "TROUPE_LAUNCHER_ONLY"), "HWLOC_COMPONENTS");
+    job_line_free(&line);
+
+    elsewhere.hosts = "a,b";
+    assert_false(narrows_hwloc(&elsewhere));
+    elsewhere.hosts = NULL;
+    elsewhere.mpirun_arguments = (char *[]){ (char *)"--map-by", (char *)"dist:mlx5_0", NULL };
+    assert_false(narrows_hwloc(&elsewhere));
+    setenv("PBS_NODEFILE", "/nowhere", 1);
+    assert_false(narrows_hwloc(&plain));
+    unsetenv("PBS_NODEFILE");
+    setenv("HWLOC_COMPONENTS", "synthetic", 1);
+    assert_false(narrows_hwloc(&plain));
+    unsetenv("HWLOC_COMPONENTS");
+}
+
+/* Other hosts get what Troupe goes by, and not what is true of this one. */
+static void other_hosts_get_the_settings(void **state)
+{
+    struct job_run run = plain;
+    struct job_line line;
+    int status;
+
+    (void)state;
+    setenv("TMPDIR", "/var/tmp", 1);
+    setenv("TROUPE_TOPOLOGY", "here.xml", 1);
+    setenv("TROUPE_GPU_MODE", "peer", 1);
+    run.hosts = "a,b";
+    run.settings = (char *[]){ (char *)"TROUPE_BIND=numa", (char *)"X=1", NULL };
+    assert_int_equal(job_line_build(&run, "/tmp/session", &line, &status), TROUPE_OK);
+    assert_true(has_pair(&line.arguments, "-x", "TROUPE_GPU_MODE=peer"));
+    assert_true(has_pair(&line.arguments, "-x", "TROUPE_BIND=numa"));
+    assert_true(has_pair(&line.arguments, "-x", "X=1"));
+    assert_false(has_pair(&line.arguments, "-x", "TROUPE_TOPOLOGY=here.xml"));
+    assert_false(has_pair(&line.arguments, "-x", "TROUPE_LAUNCHER_TMPDIR=/var/tmp"));
+    assert_null(words_value(&line.environment, "OMPI_MCA_orte_tmpdir_base"));
+    assert_string_equal(words_value(&line.environment, "TMPDIR"), "/tmp/session");
+    assert_string_equal(words_value(&line.environment, "TROUPE_LAUNCHER_TMPDIR"), "/var/tmp");
+    assert_string_equal(words_value(&line.environment, "OMPI_MCA_oob_tcp_keepalive_time"), "3");
+    job_line_free(&line);
+    unsetenv("TROUPE_TOPOLOGY");
+    unsetenv("TROUPE_GPU_MODE");
+}
+
+static void a_rank_gets_its_folder_back(void **state)
+{
+    (void)state;
+    setenv("TMPDIR", "/tmp/session", 1);
+    setenv("TROUPE_LAUNCHER_TMPDIR", "/var/tmp", 1);
+    launcher_only_forget();
+    assert_string_equal(getenv("TMPDIR"), "/var/tmp");
+    assert_null(getenv("TROUPE_LAUNCHER_TMPDIR"));
+    setenv("TROUPE_LAUNCHER_TMPDIR", "", 1);
+    launcher_only_forget();
+    assert_null(getenv("TMPDIR"));
+}
+
+static void a_rank_forgets_what_was_for_mpirun(void **state)
+{
+    (void)state;
+    setenv("HWLOC_COMPONENTS", "-pci", 1);
+    setenv("TROUPE_LAUNCHER_ONLY", "HWLOC_COMPONENTS", 1);
+    launcher_only_forget();
+    assert_null(getenv("HWLOC_COMPONENTS"));
+    assert_null(getenv("TROUPE_LAUNCHER_ONLY"));
+    setenv("HWLOC_COMPONENTS", "synthetic", 1);
+    launcher_only_forget();
+    assert_string_equal(getenv("HWLOC_COMPONENTS"), "synthetic");
+    unsetenv("HWLOC_COMPONENTS");
 }
 
 static void a_run_inside_a_rank_forgets_the_outer_world(void **state)
@@ -368,6 +464,11 @@ int main(void)
                                         environment_clear),
         cmocka_unit_test_setup_teardown(a_line_has_safe_defaults, fake_mpirun, fake_mpirun),
         cmocka_unit_test_setup_teardown(what_the_user_set_stands, fake_mpirun, fake_mpirun),
+        cmocka_unit_test_setup_teardown(mpirun_looks_at_no_devices_when_it_stays_here, fake_mpirun,
+                                        fake_mpirun),
+        cmocka_unit_test(other_hosts_get_the_settings),
+        cmocka_unit_test(a_rank_gets_its_folder_back),
+        cmocka_unit_test(a_rank_forgets_what_was_for_mpirun),
         cmocka_unit_test_setup_teardown(a_run_inside_a_rank_forgets_the_outer_world, fake_mpirun,
                                         fake_mpirun),
         cmocka_unit_test_setup_teardown(missing_things_have_their_status, fake_mpirun, fake_mpirun),

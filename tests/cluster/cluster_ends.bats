@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets examples and rooms
+# What is lost, and what goes on, when a node or its network goes: docs/failure.md.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    # A cluster for each test: some lose a node.
+    cluster_setup 2
+    cluster_test
+    hosts_are node1:2 node2:2
+}
+
+teardown() {
+    cluster_teardown
+}
+
+# Starts ranks that work on both nodes; returns when all four do.
+work_begins() {
+    timeout 120 "$BATS_TEST_DIRNAME/ssh" node1 troupe run --hostfile hosts "$rooms/cluster/work" "$@" \
+        >out 2>err </dev/null 3>&- &
+    run_pid=$!
+    await all_work
+}
+
+all_work() {
+    [ "$(grep -c '^rank [0-9] works on' out)" -eq 4 ]
+}
+
+# The run ends within so many seconds, with STATUS.
+ends_within() {
+    local before=$SECONDS status=0
+    wait "$run_pid" || status=$?
+    cat out err
+    [ "$status" -eq "$2" ]
+    [ $((SECONDS - before)) -le "$1" ]
+}
+
+@test "a node that was cut off: within 15 s the run ends, and says which; nothing stays on either" {
+    work_begins
+    cluster cut node2
+    ends_within 15 125
+    [ "$(grep -c 'node2 does not answer' err)" -eq 1 ]
+    nothing_left
+}
+
+@test "a node whose power went: within 15 s the run ends, and says which" {
+    work_begins
+    cluster kill node2
+    ends_within 15 125
+    [ "$(grep -c 'node2 does not answer' err)" -eq 1 ]
+    nothing_left
+}
+
+# A kernel answers for its processes, so a rank may stand still for as long as it likes; thirty
+# seconds with TROUPE_TEST_FULL=1.
+@test "a rank that stands still, and a link that is cut for 2 s: nothing is lost" {
+    pause=${TROUPE_TEST_FULL:+28}
+    work_begins $((${pause:-2} + 4))
+    victim=$(awk '/^rank 3 works/ { print $NF }' out)
+    cluster inside node2 kill -STOP "$victim"
+    cluster cut node2
+    sleep 2
+    cluster heal node2
+    sleep "${pause:-2}"
+    cluster inside node2 kill -CONT "$victim"
+    ends_within 40 0
+    [ "$(grep -c '^rank [0-9] ended: 0' out)" -eq 4 ]
+    nothing_left
+}

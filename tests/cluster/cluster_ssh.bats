@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # helper.bash sets examples and rooms
+# Programs on several nodes, reached by ssh: what they print is what they print on one. The machines
+# that the nodes plan for differ: eight GPUs, none, four, two.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() {
+    topologies=$TROUPE_SOURCE/tests/data/topologies
+    cluster_setup 4 "$topologies"/{dgx-1,no-gpu,domains,odd-group}.xml
+}
+
+teardown_file() {
+    cluster_teardown
+}
+
+setup() {
+    cluster_test
+}
+
+teardown() {
+    [ -n "$CLUSTER_REASON" ] || nothing_left
+}
+
+# over COUNT COMMAND…: two ranks on each of so many nodes.
+over() {
+    local nodes
+    mapfile -t nodes < <(head -n "$1" "$TROUPE_CLUSTER/nodelist")
+    shift
+    hosts_are "${nodes[@]/%/:2}"
+    TROUPE_LOG=error on node1 troupe run --hostfile hosts "$@"
+}
+
+@test "each node is its own machine" {
+    for node in node1 node2; do
+        [ "$(on "$node" hostname)" = "$node" ]
+        on "$node" sh -c 'echo "$0" >"$TMPDIR/mine"; echo "$0" >/dev/shm/mine' "$node"
+    done
+    [ "$(on node1 sh -c 'cat $TMPDIR/mine /dev/shm/mine; rm $TMPDIR/mine /dev/shm/mine')" = \
+        "$(printf 'node1\nnode1')" ]
+    on node2 sh -c 'rm $TMPDIR/mine /dev/shm/mine'
+    [ "$(on node1 printf '%s|' 'two  words' '$HOME' "it's")" = "two  words|\$HOME|it's|" ]
+    run on node9 true
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"there is no node 'node9'; there are: head node1 node2 node3 node4" ]]
+}
+
+@test "a node that was cut does not answer; healed, it does" {
+    cluster cut node4
+    run on node1 ssh -o ConnectTimeout=1 node4 true
+    [ "$status" -eq 255 ]
+    cluster heal node4
+    await on node1 ssh -o ConnectTimeout=1 node4 true
+}
+
+@test "the tutorial's programs on two nodes and on four" {
+    for nodes in 2 4; do
+        over $nodes "$examples/processes" | sort | diff <(printf 'WeThinkIn %d\n' {0..9}) -
+        over $nodes "$examples/queue" >lines
+        [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message from WeThinkIn [0-9]$' \
+            lines)" -eq 10 ]
+        over $nodes "$examples/dict" | grep '^{' | tr -d "{}' " | tr ',' '\n' | sort >lines
+        grep -v '^n:' lines | diff <(printf '%s\n' '!:9' I:7 T:2 W:0 e:1 h:3 i:4 k:6 | sort) -
+        grep -qx -e n:5 -e n:8 lines
+        over $nodes "$examples/list" | tail -n 1 | tr -d '[] ' | tr ',' '\n' | sort -n |
+            diff <(seq 0 9) -
+    done
+}
+
+@test "further examples on two nodes: as on one" {
+    for line in counter "words $TROUPE_SOURCE/README.md" "pipe" "locks"; do
+        read -ra words <<<"$line"
+        TROUPE_WORKERS=4 TROUPE_LOG=error "$examples/${words[0]}" "${words[@]:1}" </dev/null | sort >one
+        over 2 "$examples/${words[0]}" "${words[@]:1}" | sort | diff one -
+    done
+}
+
+@test "10 000 tasks of a pool on two nodes and on four" {
+    [ "$(over 2 "$rooms/cluster/tasks")" = "10000 of 10000 tasks, on 2 nodes" ]
+    [ "$(over 4 "$rooms/cluster/tasks")" = "10000 of 10000 tasks, on 4 nodes" ]
+}
+
+@test "the roll call and the probe: every rank on its node" {
+    over 4 "$examples/roll_call" >lines
+    [ "$(awk '/node[1-4]/ { print $2 }' lines | sort | uniq -c | awk '{ print $1 }' | xargs)" = "2 2 2 2" ]
+    hosts_are node1:2 node2:2
+    on node1 mpirun --allow-run-as-root --oversubscribe --hostfile hosts -n 4 -x TROUPE_TOPOLOGY= \
+        "$(command -v troupe)" probe --seconds 0.05 >lines
+    grep -q '4 of 4' lines
+}
+
+# What each rank of one node is to see: the plan's, for the topology of that node.
+planned() {
+    on "$1" troupe plan -n "$2" --json | python3 -c '
+import json, sys
+for rank in json.load(sys.stdin)["nodes"][0]["ranks"]:
+    print(sys.argv[1], rank["cuda_visible_devices"])' "$1"
+}
+
+@test "CUDA_VISIBLE_DEVICES is right for each node's machine" {
+    hosts_are node1:8 node2:2 node3:4 node4:3
+    TROUPE_LOG=error on node1 troupe run --hostfile hosts \
+        sh -c 'echo "$(hostname) ${CUDA_VISIBLE_DEVICES-None}"' | sort >lines
+    { planned node1 8; planned node2 2; planned node3 4; planned node4 3; } | sort | diff - lines
+    [ "$(grep -c '^node1' lines)" -eq 8 ]
+    [ "$(grep '^node3' lines | xargs)" = "node3 0 node3 1 node3 2 node3 3" ]
+    [ "$(grep '^node2' lines | sort -u)" = "node2 None" ]
+}
+
+@test "from the head, which has no ranks: the status and the input come through" {
+    hosts_are node1:1 node2:1
+    run on head troupe run --hostfile hosts sh -c 'exit 7'
+    [ "$status" -eq 7 ]
+}

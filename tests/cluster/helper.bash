@@ -1,0 +1,93 @@
+# What the tests on a cluster share. Each file has a cluster of its own, up for all its tests.
+# shellcheck shell=bash disable=SC2034 # the tests use what is set here
+
+# cluster_setup K [TOPOLOGY…]: for setup_file, or for setup where each test wants its own.
+cluster_setup()
+{
+    export TROUPE_CLUSTER=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/cluster
+    unset TROUPE_WORKERS TROUPE_TOPOLOGY TROUPE_SIMULATED_NODES CUDA_VISIBLE_DEVICES
+    CLUSTER_REASON=$(. "$BATS_TEST_DIRNAME/common.bash" && cluster_needs)
+    export CLUSTER_REASON
+    [ -n "$CLUSTER_REASON" ] || "$BATS_TEST_DIRNAME/up" "$@"
+}
+
+# For teardown_file.
+cluster_teardown()
+{
+    "$BATS_TEST_DIRNAME/down"
+}
+
+# For setup: skips where there is no cluster.
+cluster_test()
+{
+    [ -z "$CLUSTER_REASON" ] || skip "$CLUSTER_REASON"
+    cd "$BATS_TEST_TMPDIR" || return
+    mkdir -p "$TROUPE_CLUSTER/shared"
+    examples=$TROUPE_BUILD/examples
+    rooms=$TROUPE_BUILD/tests
+}
+
+# on NODE COMMAND…: by ssh. It never waits longer than a test may take.
+on()
+{
+    timeout 100 "$BATS_TEST_DIRNAME/ssh" "$@" </dev/null
+}
+
+# cluster VERB WORD…: cut, heal, kill, delay. Their folder is not on the PATH: some hide other programs.
+cluster()
+{
+    "$BATS_TEST_DIRNAME/$1" "${@:2}"
+}
+
+# hosts_are NODE:SLOTS…: the file `hosts`.
+hosts_are()
+{
+    printf '%s\n' "$@" | sed 's/:/ slots=/' >hosts
+}
+
+# Waits until COMMAND… succeeds. The limit only stops a test that has failed.
+await()
+{
+    for _ in $(seq 1500); do
+        "$@" && return 0
+        sleep 0.02
+    done
+    echo "waited in vain for: $*"
+    return 1
+}
+
+# everywhere SCRIPT: in each node that has power, without a login.
+everywhere()
+{
+    local node
+
+    while read -r node; do
+        "$BATS_TEST_DIRNAME/inside" "$node" sh -c "$1"
+    done <"$TROUPE_CLUSTER/nodelist"
+}
+
+# What a run has left on any node that has power: processes, segments, files. Logins that end aside.
+leftovers()
+{
+    everywhere 'for p in /proc/[0-9]*; do
+            case $(tr "\0" " " <"$p/cmdline" 2>/dev/null) in
+                "" | sshd* | sh\ -c* | tr\ *) ;;
+                *) echo "$(hostname): process $(tr "\0" " " <"$p/cmdline" 2>/dev/null)" ;;
+            esac
+        done
+        awk -v host="$(hostname)" "NR > 1 { print host \": segment \" \$2 }" /proc/sysvipc/shm
+        find /dev/shm '"$TROUPE_CLUSTER/tmp"' -mindepth 1'
+}
+
+is_clean()
+{
+    [ -z "$(leftovers)" ]
+}
+
+nothing_left()
+{
+    await is_clean || {
+        leftovers
+        return 1
+    }
+}
