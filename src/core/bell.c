@@ -137,7 +137,7 @@ static bool spin(struct actor *actor, const struct wait *wait, uint32_t seen)
 
 /* Sets the bit and changes the count, so that a ringer that is about to clear the bit, because it
  * found nobody asleep, fails. Returns the word to sleep on. */
-static uint32_t announce(struct bell *bell)
+uint32_t bell_announce(struct bell *bell)
 {
     uint32_t seen = atomic_load_explicit(&bell->word, memory_order_relaxed);
 
@@ -191,7 +191,7 @@ static int sleep_once(struct actor *actor, const struct wait *wait, bool *in_tim
     int result;
 
     atomic_store(&actor->slot->bell, arena_offset(&actor->arena, wait->bell));
-    ticket = announce(wait->bell);
+    ticket = bell_announce(wait->bell);
     result = wait->attempt(actor, wait->context);
     if (result == wait->again && bell_is_cancelled(actor))
         return cancelled();

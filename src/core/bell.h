@@ -31,6 +31,10 @@ typedef bool (*bell_peek)(struct actor *actor, void *context);
 int bell_await_peek(struct actor *actor, struct bell *bell, uint64_t deadline, int again,
                     bell_attempt attempt, bell_peek peek, void *context);
 
+/* For who sleeps by itself (futex.h): says that somebody will, and returns the word to sleep on,
+ * before the last look at what may have changed. */
+uint32_t bell_announce(struct bell *bell);
+
 /* Whether the attempt under way is the last look before a sleep. */
 static inline bool bell_announced(const struct actor *actor)
 {

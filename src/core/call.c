@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/leader.h"
 #include "core/lock.h"
 #include "core/node.h"
+#include "core/table.h"
 #include "core/tx.h"
 
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 
 #define PHASE_BITS 8
 #define RING_BITS 64
+#define CANCEL_TOLD ((uint64_t)1 << 63) /* of call_cancelled: the other node has been told */
 
 /* A call of a dead caller that another node may have parked; a block of the node's list. */
 struct withdrawal {
@@ -23,6 +26,11 @@ struct withdrawal {
 static uint64_t state_make(uint64_t sequence, enum call_phase phase)
 {
     return sequence << PHASE_BITS | phase;
+}
+
+static uint64_t sequence_of(uint64_t state)
+{
+    return state >> PHASE_BITS;
 }
 
 static enum call_phase phase_of(uint64_t state)
@@ -61,13 +69,15 @@ static uint64_t parked_at(int node, bool may_park)
 int call_post(struct actor *actor, int node, const struct request *request, uint64_t deadline)
 {
     struct slot *slot = actor->slot;
-    uint64_t sequence = (atomic_load(&slot->call_state) >> PHASE_BITS) + 1, place;
+    uint64_t sequence = sequence_of(atomic_load(&slot->call_state)) + 1, place;
     int result = request_make(actor, node, request, deadline, &place);
 
     if (result != TROUPE_OK)
         return result;
     bell_promise(actor, &actor->arena.header->service_bell);
     lock_take(actor, &slot->call_lock);
+    tx_write(actor, &slot->call_first, sequence);
+    tx_write(actor, &slot->call_to, (uint64_t)node);
     tx_write(actor, &slot->call_node, parked_at(node, deadline != BELL_NO_WAIT));
     tx_write(actor, &slot->call_request, place);
     tx_write(actor, &slot->call_state, state_make(sequence, CALL_POSTED));
@@ -83,15 +93,44 @@ void call_begin(struct actor *actor, int node, bool may_park, struct call_name *
 
     name->slot = actor->number;
     name->incarnation = slot_incarnation_of(atomic_load(&slot->identity));
-    name->sequence = (atomic_load(&slot->call_state) >> PHASE_BITS) + 1;
+    name->sequence = sequence_of(atomic_load(&slot->call_state)) + 1;
+    atomic_store(&slot->call_first, name->sequence);
+    atomic_store(&slot->call_to, (uint64_t)node);
     atomic_store(&slot->call_node, parked_at(node, may_park));
     atomic_store(&slot->call_state, state_make(name->sequence, CALL_SENT));
 }
 
-static int answered_look(struct actor *actor, void *unused)
+bool call_again(struct actor *actor, struct call_name *name)
 {
-    (void)unused;
-    return phase_of(atomic_load(&actor->slot->call_state)) == CALL_ANSWERED;
+    struct slot *slot = actor->slot;
+    bool waits;
+
+    lock_take(actor, &slot->call_lock);
+    waits = phase_of(atomic_load(&slot->call_state)) == CALL_SENT;
+    if (waits)
+        atomic_store(&slot->call_state, state_make(++name->sequence, CALL_SENT));
+    lock_give(actor, &slot->call_lock);
+    return waits;
+}
+
+/* What a caller looks for while it sleeps. */
+struct awaited {
+    bool sends; /* for itself: it must send again when leaders have changed since then */
+    uint64_t changes;
+};
+
+enum { LOOK_NOTHING = 0, LOOK_ANSWERED = 1, LOOK_LOST = 2 };
+
+/* What lies in a mailbox is sent again by whoever leads this node; nobody may. */
+static int answered_look(struct actor *actor, void *context)
+{
+    const struct awaited *awaited = context;
+
+    if (phase_of(atomic_load(&actor->slot->call_state)) == CALL_ANSWERED)
+        return LOOK_ANSWERED;
+    if (awaited->sends)
+        return leader_changes(&actor->arena) != awaited->changes ? CALL_AGAIN : LOOK_NOTHING;
+    return leader_of(&actor->arena, table_node(&actor->arena)) < 0 ? LOOK_LOST : LOOK_NOTHING;
 }
 
 /* Copies the answer out of the arena, and the sentence of a failure to this thread. */
@@ -132,7 +171,7 @@ static void mailbox_empty(struct actor *actor, struct slot *slot, uint64_t seque
 void call_end(struct actor *actor)
 {
     struct slot *slot = actor->slot;
-    uint64_t sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
+    uint64_t sequence = sequence_of(atomic_load(&slot->call_state));
 
     lock_take(actor, &slot->call_lock);
     if (atomic_load(&slot->call_request) == 0 && atomic_load(&slot->call_reply) == 0)
@@ -144,31 +183,48 @@ void call_end(struct actor *actor)
 
 /* A request that may be parked is called back when its caller is cancelled; but its answer is
  * awaited all the same, for it may be on its way already, with a message that nobody else has. */
-static void answer_await(struct actor *actor)
+static int answer_await(struct actor *actor, struct awaited *awaited)
 {
     struct slot *slot = actor->slot;
     bool was_steady = actor->is_steady;
+    int seen;
 
     actor->is_steady = was_steady || atomic_load(&slot->call_node) == 0;
-    if (bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL) ==
-        TROUPE_CANCELLED) {
-        atomic_store(&slot->call_cancelled, atomic_load(&slot->call_state) >> PHASE_BITS);
+    seen = bell_await(actor, &slot->call_bell, CLOCK_FOREVER, LOOK_NOTHING, answered_look, awaited);
+    if (seen == TROUPE_CANCELLED) {
+        atomic_store(&slot->call_cancelled, sequence_of(atomic_load(&slot->call_state)));
         bell_ring(&actor->arena, &actor->arena.header->service_bell, FUTEX_ALL);
         actor->is_steady = true;
-        bell_await(actor, &slot->call_bell, CLOCK_FOREVER, 0, answered_look, NULL);
+        seen = bell_await(actor, &slot->call_bell, CLOCK_FOREVER, LOOK_NOTHING, answered_look,
+                          awaited);
     }
     actor->is_steady = was_steady;
+    return seen;
+}
+
+static int answer_take(struct actor *actor, struct answer *answer)
+{
+    int result = reply_read(arena_at(&actor->arena, atomic_load(&actor->slot->call_reply)), answer);
+
+    call_end(actor);
+    return result;
 }
 
 int call_await(struct actor *actor, struct answer *answer)
 {
-    struct slot *slot = actor->slot;
-    int result;
+    struct awaited awaited = { false, 0 };
 
-    answer_await(actor);
-    result = reply_read(arena_at(&actor->arena, atomic_load(&slot->call_reply)), answer);
+    if (answer_await(actor, &awaited) == LOOK_ANSWERED)
+        return answer_take(actor, answer);
     call_end(actor);
-    return result;
+    return fail(TROUPE_LOST, "every rank of this node has ended: nobody can ask another node");
+}
+
+int call_await_here(struct actor *actor, uint64_t changes, struct answer *answer)
+{
+    struct awaited awaited = { true, changes };
+
+    return answer_await(actor, &awaited) == LOOK_ANSWERED ? answer_take(actor, answer) : CALL_AGAIN;
 }
 
 /* Part of the transaction that empties a dead caller's mailbox. Without room for the note, the
@@ -187,7 +243,7 @@ static struct node *withdrawal_write(struct actor *actor, const struct slot *slo
     withdrawal->node = atomic_load(&slot->call_node) - 1;
     withdrawal->name.slot = (uint32_t)(slot - actor->arena.slots);
     withdrawal->name.incarnation = slot_incarnation_of(atomic_load(&slot->identity));
-    withdrawal->name.sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
+    withdrawal->name.sequence = sequence_of(atomic_load(&slot->call_state));
     tx_write(actor, &node->withdrawn, place);
     return node;
 }
@@ -201,7 +257,7 @@ void call_bury(struct actor *actor, struct slot *slot)
     phase = phase_of(atomic_load(&slot->call_state));
     if (phase == CALL_SENT && atomic_load(&slot->call_node) != 0)
         node = withdrawal_write(actor, slot);
-    mailbox_empty(actor, slot, (atomic_load(&slot->call_state) >> PHASE_BITS) + 1);
+    mailbox_empty(actor, slot, sequence_of(atomic_load(&slot->call_state)) + 1);
     if (node != NULL)
         lock_give(actor, &node->withdrawn_lock);
     lock_give(actor, &slot->call_lock);
@@ -224,7 +280,7 @@ static struct call_request *take_from(struct actor *actor, struct slot *slot)
         copy = malloc(sizeof *copy + posted->size);
         if (copy != NULL) {
             memcpy(copy, posted, sizeof *copy + posted->size);
-            tx_write(actor, &slot->call_state, state_make(state >> PHASE_BITS, CALL_SENT));
+            tx_write(actor, &slot->call_state, state_make(sequence_of(state), CALL_SENT));
             tx_commit(actor);
         }
     }
@@ -232,7 +288,8 @@ static struct call_request *take_from(struct actor *actor, struct slot *slot)
     return copy;
 }
 
-struct call_request *call_take(struct actor *actor, struct call_name *name)
+struct call_request *call_take(struct actor *actor, struct call_name *name, uint64_t *first,
+                               uint32_t *party)
 {
     uint32_t high = atomic_load(&actor->arena.header->slot_high);
 
@@ -244,12 +301,50 @@ struct call_request *call_take(struct actor *actor, struct call_name *name)
             continue;
         name->slot = number;
         name->incarnation = slot_incarnation_of(atomic_load(&slot->identity));
-        name->sequence = atomic_load(&slot->call_state) >> PHASE_BITS;
+        name->sequence = sequence_of(atomic_load(&slot->call_state));
+        *first = atomic_load(&slot->call_first);
+        *party = slot_party_of(atomic_load(&slot->identity));
         taken = take_from(actor, slot);
         if (taken != NULL)
             return taken;
     }
     return NULL;
+}
+
+/* Posts a request once more that the service has sent. Its caller may have been cancelled, which
+ * the other node is to be told again, too. */
+static void mailbox_post_again(struct actor *actor, struct slot *slot, int node)
+{
+    uint64_t state, cancelled;
+
+    lock_take(actor, &slot->call_lock);
+    state = atomic_load(&slot->call_state);
+    if (phase_of(state) == CALL_SENT && atomic_load(&slot->call_request) != 0 &&
+        (node == CALL_ANYWHERE || atomic_load(&slot->call_to) == (uint64_t)node)) {
+        cancelled = atomic_load(&slot->call_cancelled) & ~CANCEL_TOLD;
+        if (cancelled >= sequence_of(state)) /* higher: whoever did this before us died after it */
+            atomic_store(&slot->call_cancelled, sequence_of(state) + 1);
+        atomic_store(&slot->call_state, state_make(sequence_of(state) + 1, CALL_POSTED));
+    }
+    lock_give(actor, &slot->call_lock);
+}
+
+void call_post_again(struct actor *actor, int node)
+{
+    uint32_t high = atomic_load(&actor->arena.header->slot_high);
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++) {
+        struct slot *slot = slot_at(&actor->arena, number);
+
+        if (phase_of(atomic_load(&slot->call_state)) == CALL_SENT) {
+            mailbox_post_again(actor, slot, node);
+            bell_ring(&actor->arena, &slot->call_bell, FUTEX_ALL);
+        }
+        if (atomic_load(&slot->watching) != 0) {
+            atomic_store(&slot->rung, UINT64_MAX);
+            bell_ring(&actor->arena, &slot->doorbell, FUTEX_ALL);
+        }
+    }
 }
 
 static int reply_make(struct actor *actor, int result, const struct answer *answer,
@@ -333,8 +428,10 @@ bool call_next_cancelled(struct actor *actor, struct call_name *name, int *node)
         struct slot *slot = slot_at(&actor->arena, number);
         uint64_t sequence = atomic_load(&slot->call_cancelled);
 
-        if (sequence == 0 || atomic_load(&slot->call_state) != state_make(sequence, CALL_SENT) ||
-            !atomic_compare_exchange_strong(&slot->call_cancelled, &sequence, 0))
+        if (sequence == 0 || (sequence & CANCEL_TOLD) != 0 ||
+            atomic_load(&slot->call_state) != state_make(sequence, CALL_SENT) ||
+            !atomic_compare_exchange_strong(&slot->call_cancelled, &sequence,
+                                            sequence | CANCEL_TOLD))
             continue;
         *name = (struct call_name){ number, slot_incarnation_of(atomic_load(&slot->identity)),
                                     sequence };

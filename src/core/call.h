@@ -59,14 +59,29 @@ int call_await(struct actor *actor, struct answer *answer);
  * request may wait at the other node. */
 void call_begin(struct actor *actor, int node, bool may_park, struct call_name *name);
 
+/* The caller sends its request once more, under a new sequence. False: the answer has come to the
+ * mailbox meanwhile, and is to be taken from there. */
+bool call_again(struct actor *actor, struct call_name *name);
+
+/* As call_await, for a caller that sends for itself: CALL_AGAIN when leaders have changed since
+ * that count (leader.h), and the answer may have been lost with one. */
+#define CALL_AGAIN 3
+int call_await_here(struct actor *actor, uint64_t changes, struct answer *answer);
+
 /* Empties the mailbox after the answer came to the caller itself. */
 void call_end(struct actor *actor);
 
 /* ---- the service's side --------------------------------------------------------------------- */
 
 /* Copies the next posted request and marks it sent; NULL when there is none. The copy is the
- * caller's, from malloc. */
-struct call_request *call_take(struct actor *actor, struct call_name *name);
+ * caller's, from malloc. first is the sequence of its first sending, party its process. */
+struct call_request *call_take(struct actor *actor, struct call_name *name, uint64_t *first,
+                               uint32_t *party);
+
+/* Has the requests that were sent to that node, or to any (CALL_ANYWHERE), sent again: those in the
+ * mailboxes are posted again, and who sends for itself, or waits for a ring, is woken. */
+#define CALL_ANYWHERE (-1)
+void call_post_again(struct actor *actor, int node);
 
 /* Leaves an answer; nothing happens when nobody waits for it any more. */
 void call_answer(struct actor *actor, const struct call_name *name, int result,

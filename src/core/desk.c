@@ -2,7 +2,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/leader.h"
+#include "core/ledger.h"
 #include "core/party.h"
+#include "core/table.h"
 #include "fabric/fabric.h"
 
 #include <stdlib.h>
@@ -37,7 +40,7 @@ void desk_open(struct desk *desk, struct actor *actor, struct post *post)
     desk->next_look = CLOCK_FOREVER;
 }
 
-/* ---- answering -------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 /* The answer's data becomes the mail's; a sentence goes behind it. */
 static bool answer_wrap(struct mail *mail, int result, struct answer *answer)
@@ -64,7 +67,7 @@ static bool answer_wrap(struct mail *mail, int result, struct answer *answer)
 static void answer_send(struct desk *desk, const struct mail *question, int result,
                         struct answer *answer)
 {
-    struct mail *mail = calloc(1, sizeof *mail);
+    struct mail *mail = mail_make();
 
     if (mail != NULL) {
         mail->kind = MAIL_ANSWER;
@@ -87,13 +90,33 @@ static void cancelled_send(struct desk *desk, const struct mail *question)
                 &nothing);
 }
 
+static struct ledger_call call_of(const struct mail *mail)
+{
+    return (struct ledger_call){ fabric_node_of(mail->rank), mail->name.slot,
+                                 mail->name.incarnation,     mail->party,
+                                 mail->name.sequence,        mail->first };
+}
+
+/* NULL when there is no room for one, or the slot has another owner by now. */
+static struct ledger_entry *entry_of(const struct desk *desk, const struct mail *mail)
+{
+    struct ledger_call call = call_of(mail);
+    struct ledger_entry *entry = ledger_entry_of(desk->actor, &call);
+
+    return entry != NULL && atomic_load(&entry->incarnation) == call.incarnation ? entry : NULL;
+}
+
 static int handle(struct desk *desk, const struct mail *mail, bool last, struct answer *answer,
                   struct bell **bell)
 {
     struct request request = { .op = (enum service_op)mail->op,
                                .object = mail->object,
                                .data = mail->data,
-                               .size = mail->size };
+                               .size = mail->size,
+                               .landed = mail->dock != NULL ? mail->dock->block : 0 };
+    struct actor *actor = mail->dock != NULL ? &mail->dock->actor : desk->actor;
+    struct ledger_entry *entry = entry_of(desk, mail);
+    int result;
 
     memcpy(request.words, mail->words, sizeof request.words);
     if (mail->op >= SERVICE_OPS || handlers[mail->op] == NULL)
@@ -101,7 +124,14 @@ static int handle(struct desk *desk, const struct mail *mail, bool last, struct 
                     "rank %d asks for %u, which this version does not know; all ranks must run "
                     "the same version",
                     mail->rank, mail->op);
-    return handlers[mail->op](desk->actor, &request, last, answer, bell);
+    ledger_begin(actor, entry, request.op, mail->first);
+    actor->serves_again = mail->again;
+    result = handlers[mail->op](actor, &request, last, answer, bell);
+    if (mail->again && ledger_kind_of(request.op) == LEDGER_ENDING &&
+        (result == TROUPE_BAD_HANDLE || result == TROUPE_NOT_FOUND))
+        result = TROUPE_OK;
+    ledger_end(actor, entry, result, answer);
+    return result;
 }
 
 /* Returns SERVICE_PARK, or anything else when the request was answered. Sentences of failures that
@@ -121,7 +151,7 @@ static int apply(struct desk *desk, const struct mail *mail, bool last, struct b
     return result;
 }
 
-/* ---- parking ---------------------------------------------------------------------------- */
+/* ---- parking -------------------------------------------------------------------------------- */
 
 static void unwatch(const struct desk *desk, struct bell *bell)
 {
@@ -143,16 +173,22 @@ static void parked_remove(struct desk *desk, struct parked **link)
     free(entry);
 }
 
+/* The leader of the caller's node, which has its mailbox and its doorbell. */
+static int leader_for(const struct desk *desk, const struct mail *mail)
+{
+    return leader_of(&desk->actor->arena, fabric_node_of(mail->rank));
+}
+
 /* To the leader of the caller's node, which has its doorbell. Without memory the caller is not rung
  * for, until something else is. */
 static void ring_send(struct desk *desk, const struct mail *question)
 {
-    struct mail *mail = calloc(1, sizeof *mail);
+    struct mail *mail = mail_make();
 
     if (mail == NULL)
         return;
     mail->kind = MAIL_RING;
-    mail->rank = fabric_leader_of(fabric_node_of(question->rank));
+    mail->rank = leader_for(desk, question);
     mail->name = question->name;
     mail->words[0] = question->words[0];
     post_send(desk->post, mail);
@@ -217,9 +253,9 @@ static bool is_dead(const struct desk *desk, const struct mail *mail)
     return false;
 }
 
-static bool is_direct(const struct mail *mail)
+static bool is_direct(const struct desk *desk, const struct mail *mail)
 {
-    return fabric_leader_of(fabric_node_of(mail->rank)) != mail->rank;
+    return leader_for(desk, mail) != mail->rank;
 }
 
 static void next_look_by(struct desk *desk, const struct parked *entry)
@@ -252,7 +288,7 @@ static void park(struct desk *desk, struct mail *mail, struct bell *bell, bool w
     entry->watches = watches;
     entry->deadline =
         watches || mail->wait_ns == CLOCK_FOREVER ? CLOCK_FOREVER : now + mail->wait_ns;
-    entry->hand_at = !watches && is_direct(mail) ? now + HAND_NS : CLOCK_FOREVER;
+    entry->hand_at = !watches && is_direct(desk, mail) ? now + HAND_NS : CLOCK_FOREVER;
     entry->next = NULL;
     *link = entry;
     desk->parked_end = &entry->next;
@@ -296,15 +332,11 @@ static void park_or_cancel(struct desk *desk, struct mail *mail, struct bell *be
     park(desk, mail, bell, false);
 }
 
-void desk_request(struct desk *desk, struct mail *mail)
+static void request_apply(struct desk *desk, struct mail *mail)
 {
     struct bell *bell = NULL;
-    int result = TROUPE_OK;
+    int result = apply(desk, mail, mail->wait_ns == 0, &bell);
 
-    if (mail->op == SERVICE_UNWATCH)
-        watches_end(desk, mail);
-    else if (!is_dead(desk, mail))
-        result = apply(desk, mail, mail->wait_ns == 0, &bell);
     if (result == SERVICE_PARK)
         park_or_cancel(desk, mail, bell);
     else if (result == SERVICE_WATCH)
@@ -313,13 +345,99 @@ void desk_request(struct desk *desk, struct mail *mail)
         mail_free(mail);
 }
 
-/* ---- looking again ------------------------------------------------------------------------ */
+/* ---- requests that are sent again ----------------------------------------------------------- */
+
+/* Whether its caller, if it lives, sends it again, because its node has another leader by now:
+ * otherwise nobody would tell us of that caller's death. News that come with a request count. */
+static bool is_outdated(const struct desk *desk, const struct mail *mail)
+{
+    const struct arena *arena = &desk->actor->arena;
+    int node = fabric_node_of(mail->rank);
+    uint32_t known = leader_epoch(leader_word(arena, node));
+
+    if (leader_epoch(mail->leader) > known)
+        leader_learn(arena, node, mail->leader);
+    return leader_epoch(mail->leader) < known;
+}
+
+static void answer_once_more(struct desk *desk, const struct mail *mail)
+{
+    struct answer answer = { .data = NULL };
+    struct error_kept kept;
+
+    error_keep(&kept);
+    answer_send(desk, mail, ledger_answer(desk->actor, entry_of(desk, mail), mail->object, &answer),
+                &answer);
+    error_restore(&kept);
+    free(answer.data);
+}
+
+static void answer_in_doubt(struct desk *desk, const struct mail *mail)
+{
+    struct answer nothing = { .data = NULL };
+    struct error_kept kept;
+
+    error_keep(&kept);
+    answer_send(desk, mail,
+                fail(TROUPE_LOST,
+                     "the leader of node %d died while it did this for you: it may be done or "
+                     "not; look at the object",
+                     table_node(&desk->actor->arena)),
+                &nothing);
+    error_restore(&kept);
+}
+
+static bool is_doubtful(const struct mail *mail)
+{
+    return ledger_kind_of((enum service_op)mail->op) == LEDGER_DOUBTFUL;
+}
+
+void desk_request(struct desk *desk, struct mail *mail)
+{
+    struct ledger_call call = call_of(mail);
+    struct ledger_entry *entry = NULL;
+    enum ledger_verdict verdict = LEDGER_FRESH;
+
+    if (is_dead(desk, mail) || is_outdated(desk, mail)) {
+        mail_free(mail);
+        return;
+    }
+    entry = ledger_entry_of(desk->actor, &call);
+    if (entry != NULL)
+        verdict = ledger_meet(desk->actor, entry, &call);
+    mail->again = verdict == LEDGER_IN_DOUBT;
+    if (mail->op == SERVICE_UNWATCH && verdict != LEDGER_LATE)
+        watches_end(desk, mail);
+    else if (verdict == LEDGER_AGAIN)
+        answer_once_more(desk, mail);
+    else if (mail->again && is_doubtful(mail))
+        answer_in_doubt(desk, mail);
+    else if (verdict != LEDGER_LATE) {
+        request_apply(desk, mail);
+        return;
+    }
+    mail_free(mail);
+}
+
+void desk_forget_node(struct desk *desk, int node)
+{
+    uint32_t epoch = leader_epoch(leader_word(&desk->actor->arena, node));
+
+    for (struct parked **link = &desk->parked; *link != NULL;)
+        if (fabric_node_of((*link)->mail->rank) == node &&
+            leader_epoch((*link)->mail->leader) < epoch)
+            parked_remove(desk, link);
+        else
+            link = &(*link)->next;
+}
+
+/* ---- looking again -------------------------------------------------------------------------- */
 
 /* From here on the answer goes to the caller's leader. Without memory to say so it stays as it is,
  * and the rank goes on polling. */
 static void hand_over(struct desk *desk, struct parked *entry)
 {
-    struct mail *mail = calloc(1, sizeof *mail);
+    struct mail *mail = mail_make();
 
     entry->hand_at = CLOCK_FOREVER;
     if (mail == NULL)
@@ -327,7 +445,7 @@ static void hand_over(struct desk *desk, struct parked *entry)
     mail->kind = MAIL_HANDED;
     mail->rank = entry->mail->rank;
     mail->name = entry->mail->name;
-    entry->mail->rank = fabric_leader_of(fabric_node_of(mail->rank));
+    entry->mail->rank = leader_for(desk, mail);
     post_send(desk->post, mail);
 }
 
@@ -372,6 +490,7 @@ void desk_withdraw(struct desk *desk, const struct mail *mail)
     desk->dead[desk->deaths++ % DESK_DEAD] =
         (struct desk_dead){ node, mail->name.slot, mail->name.incarnation };
     post_forget(desk->post, node, &mail->name);
+    ledger_forget(desk->actor, node, mail->name.slot, mail->name.incarnation);
 }
 
 /* What is not parked here was answered, or is still to come. */

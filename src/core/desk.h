@@ -4,7 +4,9 @@
  * has the engine's turn, works in it, with the service's actor. A request that is parked answers to
  * the rank that sent it at first, which polls for it; one that is parked for longer is handed to
  * that rank's leader, which wakes a sleeper, and the rank is told. So exactly one of the two, an
- * answer or MAIL_HANDED, comes to a rank that sent for itself. */
+ * answer or MAIL_HANDED, comes to a rank that sent for itself. What is parked is in this process
+ * alone: when it dies, the callers send again (leader.h), and what had been applied is answered
+ * from the ledger. */
 #ifndef TROUPE_CORE_DESK_H
 #define TROUPE_CORE_DESK_H
 
@@ -51,6 +53,10 @@ void desk_cancel(struct desk *desk, const struct mail *mail);
 
 /* Forgets as desk_withdraw, and gives up what its party holds. */
 void desk_farewell(struct desk *desk, const struct mail *mail);
+
+/* The node has another leader, or none: drops what is parked for callers of its former epochs. Who
+ * of them lives sends again. */
+void desk_forget_node(struct desk *desk, int node);
 
 /* Tries the parked again whose bells rang, if any did, and those whose time has come. */
 void desk_look(struct desk *desk, bool rung);

@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/dock.h"
 #include "core/futex.h"
-#include "core/desk.h"
+#include "core/lead.h"
+#include "core/leader.h"
 #include "core/node.h"
 #include "core/party.h"
 #include "core/post.h"
@@ -23,19 +25,24 @@
 #define REST_NS 40000u
 #define CROWDED_LEAST_NS 10000000u
 #define CROWDED_MOST_NS 1000000000u
-#define YIELD_PART 16 /* of the looks in vain let another thread run; a yield costs half a look */
+#define YIELD_PART 16 /* a yield costs half a look, a look at the clock a tenth */
 #define NAP_LEAST_NS 50000u
 #define NAP_MOST_NS 1000000u
 #define NAP_PART 4 /* of the time since the wait began */
 #define PASSING_ROUNDS 100
 
-/* A call of a thread of this process, while it drives. */
+/* A call of a thread of this process, while it drives. AGAIN: its answer may have been lost with a
+ * leader; if it comes all the same, it counts until the request is sent again. */
 struct waiter {
     struct call_name name;
+    uint64_t first; /* the sequence of the first sending */
+    int node;
+    const struct request *request;
+    uint64_t deadline;
     struct answer *answer;
     int result;
     uint64_t sentence_size;
-    enum { WAITS = 0, ANSWERED, HANDED } state;
+    enum { WAITS = 0, ANSWERED, HANDED, AGAIN } state;
     struct waiter *next;
 };
 
@@ -51,13 +58,16 @@ static struct engine {
     /* Of whoever has the turn. */
     struct post *post;
     struct waiter *waiters;
+    uint64_t *known;   /* [nodes] the leaders' words that this engine has followed */
+    uint64_t followed; /* the count of changes then */
+    int rank;
     bool leads;
-    struct actor actor;
-    struct desk desk;
-    _Atomic uint32_t bell_seen; /* the service bell's count at the last look; read before a nap */
+    struct actor actor; /* the service's, whether this rank leads or may some time */
+    struct lead lead;
+    _Atomic uint64_t next_tick; /* when time asks for something */
 } engine = { .turn = PTHREAD_MUTEX_INITIALIZER };
 
-/* ---- the turn --------------------------------------------------------------------------- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 static void turn_take(void)
 {
@@ -95,7 +105,7 @@ static void crowd(uint64_t now)
 }
 
 /* Lets another thread run if one wants to; that it did shows in how long the yield took. */
-static uint64_t yield(uint64_t now)
+static void yield(uint64_t now)
 {
     uint64_t back;
 
@@ -103,25 +113,29 @@ static uint64_t yield(uint64_t now)
     back = clock_now();
     if (back - now > LATE_NS)
         crowd(back);
-    return back;
 }
 
+static bool is_crowded(uint64_t now)
+{
+    return now < atomic_load_explicit(&engine.crowded_until, memory_order_relaxed);
+}
+
+/* Of the looks in vain one in YIELD_PART asks for the time, and lets another thread run. */
 void engine_rest(struct rest *rest)
 {
-    uint64_t now = clock_now();
-
-    if (now < atomic_load_explicit(&engine.crowded_until, memory_order_relaxed)) {
+    if (!rest->is_crowded && ++rest->looks % YIELD_PART != 0)
+        return; /* MPI's look goes through the kernel, which is pause enough */
+    rest->looked = clock_now();
+    rest->is_crowded = is_crowded(rest->looked);
+    if (rest->is_crowded)
         engine_pause(REST_NS);
-        rest->looked = clock_now();
-    } else if (++rest->looks % YIELD_PART == 0)
-        rest->looked = yield(now);
-    else {
-        futex_spin_pause();
-        rest->looked = now;
-    }
+    else
+        yield(rest->looked);
 }
 
-/* ---- moving ----------------------------------------------------------------------------- */
+/* ---- moving --------------------------------------------------------------------------------- */
+
+static bool drive_until(bool (*changed)(const void *context), const void *context);
 
 static struct waiter *waiter_of(const struct call_name *name)
 {
@@ -165,177 +179,90 @@ static void mail_take(struct mail *mail)
 {
     struct waiter *waiter;
 
-    if (mail->kind == MAIL_REQUEST && engine.leads) {
-        desk_request(&engine.desk, mail);
+    if (engine.leads && lead_mail(&engine.lead, mail))
         return;
-    }
-    if (mail->kind == MAIL_WITHDRAWAL && engine.leads)
-        desk_withdraw(&engine.desk, mail);
-    else if (mail->kind == MAIL_CANCEL && engine.leads)
-        desk_cancel(&engine.desk, mail);
-    else if (mail->kind == MAIL_FAREWELL && engine.leads)
-        desk_farewell(&engine.desk, mail);
-    else if (mail->kind == MAIL_RING && engine.leads)
-        call_ring(&engine.actor, &mail->name, mail->words[0]);
-    else if (mail->kind == MAIL_ANSWER)
+    if (mail->kind == MAIL_ANSWER)
         answer_take(mail);
-    else if (mail->kind == MAIL_HANDED && (waiter = waiter_of(&mail->name)) != NULL)
+    else if (mail->kind == MAIL_LEADER)
+        lead_hear(&engine.arena, engine.post, mail);
+    else if (mail->kind == MAIL_HANDED && (waiter = waiter_of(&mail->name)) != NULL &&
+             waiter->state == WAITS)
         waiter->state = HANDED;
     mail_free(mail);
 }
 
-static struct mail *request_mail(int node, const struct call_name *name,
-                                 const struct request *request, uint64_t wait_ns)
-{
-    struct mail *mail = calloc(1, sizeof *mail);
+/* ---- leaders -------------------------------------------------------------------------------- */
 
-    if (mail == NULL)
-        return NULL;
-    mail->kind = MAIL_REQUEST;
-    mail->rank = fabric_leader_of(node);
-    mail->name = *name;
-    mail->op = (uint32_t)request->op;
-    mail->object = request->object;
-    mail->wait_ns = wait_ns;
-    memcpy(mail->words, request->words, sizeof mail->words);
-    mail->size = request->size;
-    mail->data = (unsigned char *)(uintptr_t)request->data; /* only read */
-    mail->borrowed = true;
-    return mail;
+/* What was asked of that node, or through this one's former leader, is asked again; by each caller
+ * itself, unless its answer comes before that. */
+static void waiters_follow(int node, bool own)
+{
+    for (struct waiter *waiter = engine.waiters; waiter != NULL; waiter = waiter->next)
+        if ((own || waiter->node == node) && waiter->state == WAITS)
+            waiter->state = AGAIN;
 }
 
-/* What call_take gave is one block: the mail keeps it whole and frees it as its data. */
-static bool mailbox_send(const struct call_name *name, struct call_request *taken)
+/* The rank that led it until now has ended, unless the node's first word was never looked at. */
+static void node_follow(int node, uint64_t word)
 {
-    struct request request = { .op = (enum service_op)taken->op,
-                               .object = taken->object,
-                               .data = taken->data,
-                               .size = taken->size };
-    struct mail *mail;
+    int old = leader_rank(engine.known[node]);
+    bool own = node == table_node(&engine.arena);
 
-    memcpy(request.words, taken->words, sizeof request.words);
-    mail = request_mail((int)taken->node, name, &request, taken->wait_ns);
-    if (mail == NULL)
-        return false;
-    memmove(taken, taken->data, taken->size);
-    mail->data = (unsigned char *)taken;
-    mail->borrowed = false;
-    post_send(engine.post, mail);
-    return true;
+    engine.known[node] = word;
+    if (old >= 0 && !own)
+        post_lose(engine.post, old);
+    waiters_follow(node, own);
+    if (engine.leads)
+        lead_follow(&engine.lead, node);
 }
 
-static bool mailboxes_empty(void)
+/* It is this rank's turn to lead its node. Requests may come from now on, so nothing is received
+ * before this. */
+static int lead_begin(void)
 {
-    struct call_request *taken;
-    struct call_name name;
-    bool moved = false;
+    int result = lead_open(&engine.lead, &engine.actor, engine.post);
 
-    while ((taken = call_take(&engine.actor, &name)) != NULL) {
-        struct answer nothing = { .data = NULL };
-
-        moved = true;
-        if (mailbox_send(&name, taken))
-            continue;
-        free(taken);
-        call_answer(&engine.actor, &name, TROUPE_NO_MEMORY, &nothing,
-                    "the service has no memory for a request");
+    engine.leads = result == TROUPE_OK;
+    if (engine.leads) {
+        dock_begin(&engine.arena);
+        bell_drive_with(drive_until);
     }
-    return moved;
+    return result;
 }
 
-static void name_send(int node, const struct call_name *name, enum mail_kind kind)
+static bool must_lead(void)
 {
-    struct mail *mail = calloc(1, sizeof *mail);
+    return !engine.leads && leader_of(&engine.arena, table_node(&engine.arena)) == engine.rank;
+}
 
-    if (mail == NULL)
+static void leaders_follow(void)
+{
+    uint64_t changes = leader_changes(&engine.arena);
+    int nodes = (int)node_of(&engine.arena)->nodes;
+
+    if (changes == engine.followed)
         return;
-    mail->kind = kind;
-    mail->rank = fabric_leader_of(node);
-    mail->name = *name;
-    post_send(engine.post, mail);
-}
+    engine.followed = changes;
+    for (int node = 0; node < nodes; node++) {
+        uint64_t word = leader_word(&engine.arena, node);
 
-static void withdrawals_send(void)
-{
-    struct call_name name;
-    int node;
-
-    while (call_next_withdrawn(&engine.actor, &name, &node))
-        name_send(node, &name, MAIL_WITHDRAWAL);
-}
-
-/* After the requests themselves. */
-static void cancels_send(void)
-{
-    struct call_name name;
-    int node;
-
-    while (call_next_cancelled(&engine.actor, &name, &node))
-        name_send(node, &name, MAIL_CANCEL);
-}
-
-static bool farewell_send(int node, const struct call_name *name, uint64_t party)
-{
-    struct mail *mail = calloc(1, sizeof *mail);
-
-    if (mail == NULL)
-        return false;
-    mail->kind = MAIL_FAREWELL;
-    mail->rank = fabric_leader_of(node);
-    mail->name = *name;
-    mail->words[0] = party;
-    post_send(engine.post, mail);
-    return true;
-}
-
-/* Tells the nodes at which a dead slot's process may hold something. What its pid's next owner asks
- * for comes after, in this order; what the slot itself asked for may come after, too, if its
- * process was a rank and sent it itself, and is then dropped there. Without memory the slot stays
- * as it is, and the next ring of the bell tries again. */
-static void farewells_send(void)
-{
-    const struct arena *arena = &engine.arena;
-    int nodes = (int)node_of(arena)->nodes, here = table_node(arena);
-    uint32_t high = atomic_load(&arena->header->slot_high);
-
-    for (uint32_t number = SLOT_FIRST; number < high; number++) {
-        struct slot *slot = slot_at(arena, number);
-        uint64_t identity = atomic_load(&slot->identity), abroad = atomic_load(&slot->abroad);
-        struct call_name name = { number, slot_incarnation_of(identity), 0 };
-        bool told = slot_state_of(identity) == SLOT_MOURNED;
-
-        for (int node = 0; node < nodes && told; node++)
-            if (node != here && party_is_abroad(abroad, node))
-                told = farewell_send(node, &name, party_name(arena, slot_party_of(identity)));
-        if (told)
-            slot_forget(slot);
+        if (word != engine.known[node])
+            node_follow(node, word);
     }
-}
-
-/* What this node's processes and the changes in its arena ask for. */
-static bool node_serve(void)
-{
-    uint32_t count = atomic_load(&engine.arena.header->service_bell.word) >> 1;
-    bool rung = count != atomic_load_explicit(&engine.bell_seen, memory_order_relaxed);
-    bool moved = false;
-
-    if (rung) {
-        atomic_store(&engine.bell_seen, count);
-        withdrawals_send();
-        farewells_send();
-        moved = mailboxes_empty();
-        cancels_send();
-    }
-    desk_look(&engine.desk, rung);
-    return moved;
+    if (must_lead())
+        lead_begin();
 }
 
 /* One message at most: whoever waits for that one need not look for another. */
 static bool move(void)
 {
-    bool moved = engine.leads && node_serve();
-    struct mail *mail = post_move(engine.post, &moved);
+    bool moved = false;
+    struct mail *mail;
 
+    leaders_follow();
+    if (engine.leads)
+        moved = lead_serve(&engine.lead);
+    mail = post_move(engine.post, &moved);
     if (mail != NULL)
         mail_take(mail);
     if (moved || post_is_moving_bulk(engine.post))
@@ -343,16 +270,24 @@ static bool move(void)
     return moved;
 }
 
-/* ---- driving ---------------------------------------------------------------------------- */
+/* ---- driving -------------------------------------------------------------------------------- */
+
+uint64_t engine_traffic(void)
+{
+    return atomic_load_explicit(&engine.traffic, memory_order_relaxed);
+}
 
 static void drive_begin(void)
 {
     atomic_fetch_add(&engine.drivers, 1);
 }
 
-static void drive_end(void)
+/* looked: when that was, roughly; where there was traffic, that was later. */
+static void drive_end(uint64_t looked)
 {
-    atomic_store(&engine.driven, clock_now());
+    uint64_t traffic = engine_traffic();
+
+    atomic_store(&engine.driven, traffic > looked ? traffic : looked);
     atomic_fetch_sub(&engine.drivers, 1);
 }
 
@@ -362,14 +297,18 @@ bool engine_is_driven(void)
            clock_now() - atomic_load(&engine.driven) < STAND_BACK_NS;
 }
 
-uint64_t engine_traffic(void)
-{
-    return atomic_load_explicit(&engine.traffic, memory_order_relaxed);
-}
-
 bool engine_is_hot(uint64_t now)
 {
     return now < engine_traffic() + HOT_NS;
+}
+
+void engine_tick(uint64_t now)
+{
+    if (now < atomic_load_explicit(&engine.next_tick, memory_order_relaxed))
+        return;
+    turn_take();
+    atomic_store_explicit(&engine.next_tick, lead_tick(&engine.lead, now), memory_order_relaxed);
+    pthread_mutex_unlock(&engine.turn);
 }
 
 bool engine_step(void)
@@ -386,7 +325,7 @@ bool engine_step(void)
 /* A bell_driver: goes on for a little longer than there is traffic. */
 static bool drive_until(bool (*changed)(const void *context), const void *context)
 {
-    struct rest rest = { clock_now(), 0 };
+    struct rest rest = { .looked = clock_now() };
     uint64_t began = rest.looked;
     bool seen;
 
@@ -394,15 +333,15 @@ static bool drive_until(bool (*changed)(const void *context), const void *contex
     while (!(seen = changed(context)) &&
            (rest.looked - began < HOT_NS || engine_is_hot(rest.looked))) {
         if (engine_step())
-            rest.looked = clock_now();
+            rest.looked = engine_traffic();
         else
             engine_rest(&rest);
     }
-    drive_end();
+    drive_end(rest.looked);
     return seen;
 }
 
-/* ---- calling ---------------------------------------------------------------------------- */
+/* ---- calling -------------------------------------------------------------------------------- */
 
 static void waiter_remove(const struct waiter *waiter)
 {
@@ -433,7 +372,7 @@ static bool is_cancelled(const struct actor *actor)
  * the turn, before and after. */
 static void answer_await(const struct actor *actor, struct waiter *waiter)
 {
-    struct rest rest = { clock_now(), 0 };
+    struct rest rest = { .looked = clock_now() };
     uint64_t began = rest.looked;
 
     drive_begin();
@@ -443,7 +382,7 @@ static void answer_await(const struct actor *actor, struct waiter *waiter)
         pthread_mutex_unlock(&engine.turn);
         turn_pass();
         if (moved)
-            rest.looked = clock_now();
+            rest.looked = engine_traffic();
         else if (rest.looked < quiet_since + HOT_NS && !is_cancelled(actor))
             engine_rest(&rest);
         else if (!engine.leads) {
@@ -457,7 +396,7 @@ static void answer_await(const struct actor *actor, struct waiter *waiter)
         }
         turn_take();
     }
-    drive_end();
+    drive_end(rest.looked);
 }
 
 /* The waiter's answer as its thread sees it. */
@@ -478,33 +417,103 @@ static int waiter_read(struct waiter *waiter)
     return waiter->result;
 }
 
+static struct mail *request_mail(const struct actor *actor, const struct waiter *waiter)
+{
+    const struct request *request = waiter->request;
+    struct mail *mail = mail_make();
+
+    if (mail == NULL)
+        return NULL;
+    mail->kind = MAIL_REQUEST;
+    mail->rank = leader_rank(engine.known[waiter->node]);
+    mail->name = waiter->name;
+    mail->first = waiter->first;
+    mail->leader = engine.known[table_node(&engine.arena)];
+    mail->party = actor->party;
+    mail->op = (uint32_t)request->op;
+    mail->object = request->object;
+    mail->wait_ns = waiter->deadline == BELL_NO_WAIT ? 0 : clock_left(waiter->deadline);
+    memcpy(mail->words, request->words, sizeof mail->words);
+    mail->size = request->size;
+    mail->data = (unsigned char *)(uintptr_t)request->data; /* only read */
+    mail->borrowed = true;
+    return mail;
+}
+
+static int node_is_lost(int node)
+{
+    return fail(TROUPE_LOST, "node %d is lost: none of its ranks is heard any more", node);
+}
+
+/* One sending, with the turn taken. Returns TROUPE_OK when the waiter's state tells the outcome. */
+static int call_send(const struct actor *actor, struct waiter *waiter)
+{
+    struct mail *mail;
+
+    leaders_follow();
+    if (leader_rank(engine.known[waiter->node]) < 0)
+        return node_is_lost(waiter->node);
+    mail = request_mail(actor, waiter);
+    if (mail == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a request to node %d", waiter->node);
+    waiter->state = WAITS;
+    waiter->next = engine.waiters;
+    engine.waiters = waiter;
+    post_send(engine.post, mail);
+    answer_await(actor, waiter);
+    waiter_remove(waiter);
+    return TROUPE_OK;
+}
+
+/* Until nothing of the last sending reads the caller's memory any more: it may be given back as
+ * soon as the next one is answered. Has the turn, before and after. */
+static void sending_await(const struct waiter *waiter)
+{
+    while (post_is_sending(engine.post, &waiter->name)) {
+        move();
+        pthread_mutex_unlock(&engine.turn);
+        engine_pause(REST_NS);
+        turn_take();
+    }
+}
+
+/* A sending and what comes of it: the result, or CALL_AGAIN. */
+static int call_try(struct actor *actor, struct waiter *waiter)
+{
+    uint64_t followed;
+    int result;
+
+    turn_take();
+    result = call_send(actor, waiter);
+    followed = engine.followed;
+    if (result == TROUPE_OK && waiter->state == AGAIN)
+        sending_await(waiter);
+    pthread_mutex_unlock(&engine.turn);
+    if (result == TROUPE_OK && waiter->state == HANDED)
+        return call_await_here(actor, followed, waiter->answer);
+    if (result == TROUPE_OK && waiter->state == AGAIN)
+        return CALL_AGAIN;
+    call_end(actor);
+    return result == TROUPE_OK ? waiter_read(waiter) : result;
+}
+
 int engine_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
                 struct answer *answer)
 {
-    struct waiter waiter = { .answer = answer };
-    struct mail *mail;
+    struct waiter waiter = {
+        .node = node, .request = request, .deadline = deadline, .answer = answer
+    };
+    int result;
 
     call_begin(actor, node, deadline != BELL_NO_WAIT, &waiter.name);
-    mail = request_mail(node, &waiter.name, request,
-                        deadline == BELL_NO_WAIT ? 0 : clock_left(deadline));
-    if (mail == NULL) {
-        call_end(actor);
-        return fail(TROUPE_NO_MEMORY, "no memory for a request to node %d", node);
-    }
-    turn_take();
-    waiter.next = engine.waiters;
-    engine.waiters = &waiter;
-    post_send(engine.post, mail);
-    answer_await(actor, &waiter);
-    waiter_remove(&waiter);
-    pthread_mutex_unlock(&engine.turn);
-    if (waiter.state == HANDED)
-        return call_await(actor, answer);
-    call_end(actor);
-    return waiter_read(&waiter);
+    waiter.first = waiter.name.sequence;
+    while ((result = call_try(actor, &waiter)) == CALL_AGAIN)
+        if (!call_again(actor, &waiter.name))
+            return call_await(actor, answer);
+    return result;
 }
 
-/* ---- life ------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 /* A child made by fork is no rank: MPI is its parent's, and so is the slot. What it asks of other
  * nodes goes through its mailbox. The turn may have been another thread's, which is not here. */
@@ -515,30 +524,37 @@ static void forget_in_child(void)
     bell_drive_with(NULL);
 }
 
-int engine_open(const struct arena *arena, int ranks)
+/* The service's slot is taken now: it must not be missing when this rank has to lead. */
+int engine_open(const struct arena *arena, int rank, int ranks)
 {
-    engine.post = post_open(ranks);
-    if (engine.post == NULL)
-        return fail(TROUPE_NO_MEMORY, "no memory for a post among %d ranks", ranks);
-    pthread_atfork(NULL, NULL, forget_in_child);
+    int nodes = (int)node_of(arena)->nodes, result;
+
     engine.arena = *arena;
+    engine.known = calloc((size_t)nodes, sizeof *engine.known);
+    engine.post = post_open(ranks);
+    if (engine.post == NULL || engine.known == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a post among %d ranks", ranks);
+    result = actor_open(arena, (uint32_t)getpid(), &engine.actor);
+    if (result != TROUPE_OK)
+        return result;
+    for (int node = 0; node < nodes; node++)
+        engine.known[node] = leader_word(arena, node);
+    engine.rank = rank;
+    pthread_atfork(NULL, NULL, forget_in_child);
     engine.open = true;
-    return TROUPE_OK;
+    return engine_lead();
 }
 
 int engine_lead(void)
 {
-    int result = actor_open(&engine.arena, (uint32_t)getpid(), &engine.actor);
+    int result = TROUPE_OK;
 
-    if (result != TROUPE_OK)
-        return result;
     turn_take();
-    desk_open(&engine.desk, &engine.actor, engine.post);
-    atomic_store(&engine.bell_seen, UINT32_MAX); /* no count: look at everything once */
-    engine.leads = true;
+    leaders_follow();
+    if (must_lead())
+        result = lead_begin();
     pthread_mutex_unlock(&engine.turn);
-    bell_drive_with(drive_until);
-    return TROUPE_OK;
+    return result;
 }
 
 /* What another thread had begun at the fork is nobody's here. */
@@ -568,7 +584,7 @@ void engine_nap(uint64_t nanoseconds)
     struct bell *own = &engine.arena.header->service_bell;
     uint32_t ticket = atomic_fetch_or(&own->word, 1) | 1;
 
-    if (ticket >> 1 == atomic_load(&engine.bell_seen))
+    if (ticket >> 1 == atomic_load(&engine.lead.bell_seen))
         futex_wait(&own->word, ticket, clock_now() + nanoseconds);
 }
 
@@ -576,11 +592,12 @@ void engine_close(void)
 {
     if (!engine.open)
         return;
-    if (engine.leads) {
-        bell_drive_with(NULL);
-        desk_close(&engine.desk);
-        actor_close(&engine.actor);
-    }
+    bell_drive_with(NULL);
+    if (engine.leads)
+        lead_close(&engine.lead);
+    dock_end();
+    actor_close(&engine.actor);
     post_close(engine.post);
+    free(engine.known);
     engine.open = engine.leads = false;
 }

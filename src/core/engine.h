@@ -7,9 +7,12 @@
  * side.
  *
  * What always holds: everything in the engine, MPI among it, belongs to the thread that has the
- * turn. On the rank that leads its node (engine_lead) the engine also answers other nodes (desk.h),
- * sends what the processes without MPI left in their mailboxes, and brings them their answers; all
- * this with an actor of its own, since the driving thread may be in the middle of something. */
+ * turn. On the rank that leads its node (engine_lead) the engine also does what the leader has to
+ * (lead.h), with an actor of its own, since the driving thread may be in the middle of something.
+ *
+ * A leader may die. Every engine looks, at the beginning of each turn, whether one has changed
+ * (leader.h). What its callers had asked of that node, or, if it was their own node's leader, of
+ * any, they send again, under a new sequence, and take no answer to the old one from then on. */
 #ifndef TROUPE_CORE_ENGINE_H
 #define TROUPE_CORE_ENGINE_H
 
@@ -17,10 +20,11 @@
 
 #include <stdbool.h>
 
-/* Makes the engine of this process, which is a rank. */
-int engine_open(const struct arena *arena, int ranks);
+/* Makes the engine of this process, a rank among so many. Takes a slot. */
+int engine_open(const struct arena *arena, int rank, int ranks);
 
-/* This rank leads its node from here on. Takes a slot. */
+/* This rank leads its node, if it was named (leader.h); an engine that is driven sees that by
+ * itself. */
 int engine_lead(void);
 
 /* Nobody drives any more. */
@@ -43,6 +47,9 @@ bool engine_is_driven(void);
 /* One turn. Returns whether anything moved. */
 bool engine_step(void);
 
+/* Does what the passing of time asks of a leader (lead.h), if it is time. */
+void engine_tick(uint64_t now);
+
 /* Whether the last traffic is so recent that more is to be expected. */
 bool engine_is_hot(uint64_t now);
 
@@ -63,8 +70,9 @@ void engine_pause(uint64_t nanoseconds);
  * its looks uses little, and so is run as soon as it wakes. So after the first loss of the core the
  * rests are sleeps for a while. */
 struct rest {
-    uint64_t looked; /* when the last look was: clock_now() at first */
+    uint64_t looked; /* when a look was lately: clock_now() at first */
     uint32_t looks;
+    bool is_crowded; /* as it was when the time was asked for last */
 };
 void engine_rest(struct rest *rest);
 

@@ -1,6 +1,8 @@
 #include "core/node.h"
 
 #include "core/futex.h"
+#include "core/leader.h"
+#include "core/ledger.h"
 #include "core/root.h"
 #include "core/tx.h"
 
@@ -39,11 +41,16 @@ int node_format(struct actor *actor, uint32_t number, uint32_t nodes, uint32_t w
 {
     uint32_t locals = locals_count(places, world_size, number);
     uint64_t bytes = sizeof(struct node) + locals * sizeof(struct rank_record), offset, copy;
+    uint64_t leaders = 0, chains = 0, chain_count = ledger_chains_for(nodes, world_size);
     struct node *node;
     int result = tx_alloc(actor, bytes, &offset);
 
     if (result == TROUPE_OK)
         result = tx_alloc(actor, world_size * sizeof *places, &copy);
+    if (result == TROUPE_OK)
+        result = tx_alloc(actor, nodes * sizeof(uint64_t), &leaders);
+    if (result == TROUPE_OK)
+        result = tx_alloc(actor, chain_count * sizeof(uint64_t), &chains);
     if (result != TROUPE_OK) {
         tx_abort(actor);
         return result;
@@ -56,6 +63,11 @@ int node_format(struct actor *actor, uint32_t number, uint32_t nodes, uint32_t w
     node->world_size = world_size;
     node->local_size = locals;
     node->places = copy;
+    node->leaders = leaders;
+    leaders_format(arena_at(&actor->arena, leaders), places, world_size);
+    node->ledger = chains;
+    node->ledger_chains = chain_count;
+    memset(arena_at(&actor->arena, chains), 0, chain_count * sizeof(uint64_t));
     gethostname(node->host, sizeof node->host - 1);
     ranks_format(node, places);
     tx_write(actor, &actor->arena.header->roots[ROOT_NODE], offset);

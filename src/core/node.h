@@ -40,12 +40,20 @@ struct node {
     struct bell bell;            /* rings when state or a keeper's state changes */
     struct lock lock;            /* of the list below; taken inside a rank's lock */
     struct process_list waiting; /* for any rank of the node */
+    struct bell idle_bell;       /* rings when a rank becomes idle */
     _Atomic uint32_t cursor;     /* whose turn it is to start a fresh process */
     _Atomic uint32_t lost;       /* ranks of this node that died */
+    _Atomic uint32_t crashed;    /* other processes that a signal ended which nobody asked for */
     struct lock withdrawn_lock;  /* of the list below; taken inside a mailbox's lock */
     _Atomic uint64_t withdrawn;  /* offset: calls of the dead for the service to withdraw, call.c */
     uint64_t places;             /* offset: for each world rank node << 16 | local rank */
     _Atomic uint32_t cpus;       /* that the world may use here; 0: no keeper has looked */
+    uint64_t leaders;            /* offset: a word for each node, see leader.h */
+    _Atomic uint64_t leader_changes; /* news of them that came */
+    struct lock leader_lock;         /* held by whoever names the next leader of this node */
+    struct bell leader_bell;         /* rings when that has changed */
+    uint64_t ledger;                 /* offset: heads of the chains of callers, see ledger.h */
+    uint64_t ledger_chains;          /* their number, a power of two */
     char host[TROUPE_HOST_SIZE];
     struct rank_record ranks[];
 };

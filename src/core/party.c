@@ -1,6 +1,5 @@
 #include "core/party.h"
 
-#define NODE_BITS 16
 #define ABROAD_BITS 64u
 
 static party_handler handlers[OBJECT_KINDS];
@@ -16,7 +15,7 @@ void party_register(enum object_kind kind, party_handler handler)
 
 uint64_t party_name(const struct arena *arena, uint32_t process)
 {
-    return (uint64_t)process << NODE_BITS | (uint64_t)table_node(arena);
+    return party_name_at(table_node(arena), process);
 }
 
 uint64_t party_of(const struct actor *actor)

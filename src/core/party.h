@@ -31,7 +31,12 @@ typedef void (*party_handler)(struct actor *actor, struct record *record, uint64
 /* For the objects of a kind; called before any process of the node can die. */
 void party_register(enum object_kind kind, party_handler handler);
 
-/* The name of a process of this node, and the calling one's. */
+/* The name of a process of a node, of one of this node, and the calling one's. */
+#define PARTY_NODE_BITS 16
+static inline uint64_t party_name_at(int node, uint32_t process)
+{
+    return (uint64_t)process << PARTY_NODE_BITS | (uint32_t)node;
+}
 uint64_t party_name(const struct arena *arena, uint32_t process);
 uint64_t party_of(const struct actor *actor);
 

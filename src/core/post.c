@@ -10,7 +10,7 @@
 
 #define POST_WINDOW 64u  /* frames on their way to one rank */
 #define POST_CREDIT 32u  /* received frames that one acknowledgement speaks for */
-#define HEAD_BYTES 128u  /* what a message needs in its frame before its data, at most */
+#define HEAD_BYTES 136u  /* what a message needs in its frame before its data, at most */
 #define CREDIT_BYTES 16u /* what an acknowledgement needs, at most */
 
 enum frame_kind { FRAME_WHOLE = 1, FRAME_BULK = 2, FRAME_CREDIT = 3 };
@@ -23,6 +23,7 @@ struct peer {
     uint32_t received;         /* frames not yet acknowledged */
     uint32_t bulks;            /* transfers begun: numbers them */
     bool listed;
+    bool lost;         /* it has ended */
     struct peer *next; /* of those that may have something to send */
 };
 
@@ -42,9 +43,21 @@ struct post {
     struct peer *peers[];       /* [ranks] */
 };
 
+/* Not by calloc, which passes by what the thread has freed lately. */
+struct mail *mail_make(void)
+{
+    struct mail *mail = malloc(sizeof *mail);
+
+    if (mail != NULL)
+        memset(mail, 0, sizeof *mail);
+    return mail;
+}
+
 void mail_free(struct mail *mail)
 {
-    if (mail != NULL && !mail->borrowed)
+    if (mail != NULL && !mail->borrowed && mail->dock != NULL)
+        dock_give(mail->dock);
+    else if (mail != NULL && !mail->borrowed)
         free(mail->data);
     free(mail);
 }
@@ -83,15 +96,18 @@ static void peer_list(struct post *post, struct peer *peer)
     post->listed = peer;
 }
 
-static void peer_free(struct peer *peer)
+/* Returns how many messages there were. */
+static uint64_t peer_empty(struct peer *peer)
 {
-    while (peer != NULL && peer->first != NULL) {
+    uint64_t count = 0;
+
+    for (; peer->first != NULL; count++) {
         struct mail *mail = peer->first;
 
         peer->first = mail->next;
         mail_free(mail);
     }
-    free(peer);
+    return count;
 }
 
 /* What a transfer that goes on without us reads or writes is left to it. */
@@ -112,8 +128,11 @@ void post_close(struct post *post)
         return;
     while (post->transfers != NULL)
         transfer_abandon(&post->transfers);
-    for (int rank = 0; rank < post->ranks; rank++)
-        peer_free(post->peers[rank]);
+    for (int rank = 0; rank < post->ranks; rank++) {
+        if (post->peers[rank] != NULL)
+            peer_empty(post->peers[rank]);
+        free(post->peers[rank]);
+    }
     free(post);
 }
 
@@ -127,12 +146,18 @@ bool post_is_moving_bulk(const struct post *post)
     return post->transfers != NULL;
 }
 
+static bool first_send(struct post *post, struct peer *peer);
+
 void post_send(struct post *post, struct mail *mail)
 {
     struct peer *peer = peer_of(post, mail->rank);
 
     if (peer == NULL) {
         log_error("no memory to send to rank %d: whoever waits there is not answered", mail->rank);
+        mail_free(mail);
+        return;
+    }
+    if (peer->lost) {
         mail_free(mail);
         return;
     }
@@ -144,6 +169,8 @@ void post_send(struct post *post, struct mail *mail)
     peer->last = mail;
     post->waiting++;
     peer_list(post, peer);
+    if (peer->first == mail && peer->window > 0) /* at once: somebody may be waiting for it */
+        first_send(post, peer);
 }
 
 void post_forget(struct post *post, int node, const struct call_name *name)
@@ -161,6 +188,35 @@ void post_forget(struct post *post, int node, const struct call_name *name)
     }
 }
 
+void post_lose(struct post *post, int rank)
+{
+    struct transfer **link = &post->transfers;
+    struct peer *peer = peer_of(post, rank);
+
+    while (*link != NULL)
+        if ((*link)->mail->rank == rank) {
+            post->waiting -= !(*link)->comes;
+            transfer_abandon(link);
+        } else
+            link = &(*link)->next;
+    fabric_rank_lost(rank);
+    if (peer == NULL)
+        return;
+    post->waiting -= peer_empty(peer);
+    peer->received = 0; /* there is nobody to acknowledge anything to */
+    peer->lost = true;
+}
+
+bool post_is_sending(const struct post *post, const struct call_name *name)
+{
+    for (const struct transfer *transfer = post->transfers; transfer != NULL;
+         transfer = transfer->next)
+        if (!transfer->comes && transfer->mail->kind == MAIL_REQUEST &&
+            call_is_same(&transfer->mail->name, name))
+            return true;
+    return false;
+}
+
 /* ---- sending ---------------------------------------------------------------------------- */
 
 static void head_put(struct frame_writer *writer, const struct mail *mail)
@@ -169,6 +225,9 @@ static void head_put(struct frame_writer *writer, const struct mail *mail)
     frame_put_u32(writer, mail->name.slot);
     frame_put_u32(writer, mail->name.incarnation);
     frame_put_u64(writer, mail->name.sequence);
+    frame_put_u64(writer, mail->first);
+    frame_put_u64(writer, mail->leader);
+    frame_put_u32(writer, mail->party);
     frame_put_u32(writer, mail->op);
     frame_put_u64(writer, mail->object);
     frame_put_u64(writer, mail->wait_ns);
@@ -288,6 +347,9 @@ static void head_get(struct frame_reader *reader, struct mail *mail)
     mail->name.slot = frame_get_u32(reader);
     mail->name.incarnation = frame_get_u32(reader);
     mail->name.sequence = frame_get_u64(reader);
+    mail->first = frame_get_u64(reader);
+    mail->leader = frame_get_u64(reader);
+    mail->party = frame_get_u32(reader);
     mail->op = frame_get_u32(reader);
     mail->object = frame_get_u64(reader);
     mail->wait_ns = frame_get_u64(reader);
@@ -327,13 +389,24 @@ static bool whole_take(struct frame_reader *reader, struct mail *mail)
     return !reader->broken;
 }
 
+/* Memory for what comes in bulk: a block of the arena, if the request can use one. */
+static bool landing_make(struct mail *mail)
+{
+    if (mail->kind == MAIL_REQUEST && mail->sentence_size == 0)
+        mail->dock = dock_take(mail->op, mail->size);
+    if (mail->dock == NULL)
+        return data_make(mail);
+    mail->data = mail->dock->data;
+    return true;
+}
+
 static bool bulk_take(struct post *post, struct frame_reader *reader, struct mail *mail)
 {
     struct transfer *transfer = malloc(sizeof *transfer);
     uint32_t number = frame_get_u32(reader);
 
     head_get(reader, mail);
-    if (transfer == NULL || reader->broken || !data_make(mail)) {
+    if (transfer == NULL || reader->broken || !landing_make(mail)) {
         free(transfer);
         return false;
     }
@@ -363,9 +436,11 @@ static struct mail *frame_take(struct post *post, struct peer *peer, const void 
         peer->window += frame_get_u32(&reader);
         return NULL;
     }
-    if (++peer->received >= POST_CREDIT)
+    if (peer->lost && kind != FRAME_WHOLE)
+        return NULL; /* the bytes that it announces never come whole */
+    if (!peer->lost && ++peer->received >= POST_CREDIT)
         peer_list(post, peer);
-    mail = calloc(1, sizeof *mail);
+    mail = mail_make();
     if (mail != NULL) {
         mail->rank = peer->rank;
         if (kind == FRAME_WHOLE)

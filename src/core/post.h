@@ -12,6 +12,7 @@
 #define TROUPE_CORE_POST_H
 
 #include "core/call.h"
+#include "core/dock.h"
 
 enum mail_kind {
     MAIL_REQUEST = 1,
@@ -20,7 +21,10 @@ enum mail_kind {
     MAIL_FAREWELL = 4,   /* names a slot of the dead; words[0] is its party, which held something */
     MAIL_HANDED = 5,     /* names a request whose answer will come through the caller's node */
     MAIL_RING = 6,       /* names a request that watched; words[0] is for call_ring */
-    MAIL_CANCEL = 7      /* names a request whose caller waits for its answer alone */
+    MAIL_CANCEL = 7,     /* names a request whose caller waits for its answer alone */
+    MAIL_FAREWELL_HEARD = 8, /* answers a farewell */
+    MAIL_LEADER = 9, /* words: a node, its leader's word, and whether to answer with one's own */
+    MAIL_BEAT = 10   /* the sender's node lives */
 };
 
 /* One message, on either side. */
@@ -28,6 +32,10 @@ struct mail {
     enum mail_kind kind;
     int rank; /* whom it goes to, or who sent it */
     struct call_name name;
+    uint64_t first;   /* of a request: the sequence under which it was sent first */
+    uint64_t leader;  /* of a request: who leads the caller's node, as its sender knew */
+    uint32_t party;   /* of a request: the caller's process */
+    bool again;       /* its home's last leader may have died in it; does not travel */
     uint32_t op;      /* of a request */
     uint64_t object;  /* likewise */
     uint64_t wait_ns; /* likewise: how long it may be parked */
@@ -36,6 +44,7 @@ struct mail {
     uint64_t size, sentence_size; /* sentence_size is 0, or counts its final zero */
     unsigned char *data;          /* [size + sentence_size], from malloc unless borrowed */
     bool borrowed;                /* data is another's, and outlives the mail */
+    struct dock *dock;            /* that data lies in; or NULL */
     struct mail *next;
 };
 
@@ -60,6 +69,15 @@ bool post_is_moving_bulk(const struct post *post);
 
 /* Forgets what a slot of that node sends here in bulk: it has died. */
 void post_forget(struct post *post, int node, const struct call_name *name);
+
+/* An empty message; NULL without memory. */
+struct mail *mail_make(void);
+/* Gives a rank up that has ended: nothing is sent to it any more, and what is under way is dropped.
+ */
+void post_lose(struct post *post, int rank);
+
+/* Whether the bytes of a message with that name still leave in bulk. */
+bool post_is_sending(const struct post *post, const struct call_name *name);
 
 void mail_free(struct mail *mail);
 

@@ -10,6 +10,8 @@
 #include "core/call.h"
 #include "core/engine.h"
 #include "core/futex.h"
+#include "core/leader.h"
+#include "core/table.h"
 
 #include <string.h>
 #include <sys/prctl.h>
@@ -55,18 +57,36 @@ static bool serve(uint64_t looked)
 
 void service_run(void)
 {
-    struct rest rest = { clock_now(), 0 };
+    struct rest rest = { .looked = clock_now() };
 
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
-    while (!atomic_load(&stopping) || !engine_is_idle())
+    while (!atomic_load(&stopping) || !engine_is_idle()) {
+        engine_tick(rest.looked);
         if (serve(rest.looked))
             engine_rest(&rest);
         else
             rest.looked = clock_now();
+    }
+}
+
+bool service_await_lead(const struct arena *arena, int rank)
+{
+    int node = table_node(arena);
+
+    while (!atomic_load(&stopping)) {
+        uint32_t ticket = leader_ticket(arena);
+
+        if (leader_of(arena, node) == rank)
+            return true;
+        if (!atomic_load(&stopping))
+            leader_await(arena, ticket);
+    }
+    return false;
 }
 
 void service_stop(const struct arena *arena)
 {
     atomic_store(&stopping, true);
+    bell_ring(arena, &node_of(arena)->leader_bell, FUTEX_ALL);
     bell_ring(arena, &arena->header->service_bell, FUTEX_ALL);
 }

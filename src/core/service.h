@@ -12,6 +12,8 @@
 #include "core/slot.h"
 #include "troupe/troupe.h"
 
+#include <stdbool.h>
+
 #define SERVICE_WORDS 6
 
 /* What a request asks for; the numbers travel. One handler each, registered by the object's file.
@@ -88,6 +90,7 @@ enum service_op {
     SERVICE_PIPE_HOLD = 100,
     SERVICE_PIPE_CLOSE = 101,
     SERVICE_PIPE_DESTROY = 102,
+    SERVICE_PIPE_PEER = 103,
     SERVICE_CONDITION_ABANDON = 103,
     SERVICE_CONDITION_RETURN = 104,
     SERVICE_CONDITION_DESTROY = 105,
@@ -97,6 +100,9 @@ enum service_op {
     SERVICE_UNWATCH = 109,
     SERVICE_PROCESS_SIGNAL = 110,
     SERVICE_NODE_DAEMONS = 111,
+    SERVICE_GROUP_JOIN = 112,
+    SERVICE_GROUP_BEREAVE = 113,
+    SERVICE_NODE_IDLE = 114,
     SERVICE_POOL_MAKE = 120,
     SERVICE_POOL_LEASE = 121,
     SERVICE_POOL_RESULTS = 122,
@@ -111,6 +117,7 @@ struct request {
     uint64_t words[SERVICE_WORDS];
     const void *data; /* [size] the caller's; of any size */
     size_t size;
+    uint64_t landed; /* for handlers: the block that data lies in (dock.h), or 0 */
 };
 
 struct answer {
@@ -146,8 +153,11 @@ typedef int (*service_handler)(struct actor *actor, const struct request *reques
                                struct answer *answer, struct bell **bell);
 void service_register(enum service_op op, service_handler handler);
 
-/* Runs the service in the calling thread until service_stop: the leader of a node in a world of
- * several gives it a thread, after engine_lead. */
+/* Sleeps until the rank leads its node; false: the service was stopped before. Every rank of a
+ * world of several nodes has a thread for this: its turn may come. */
+bool service_await_lead(const struct arena *arena, int rank);
+
+/* Runs the service in the calling thread until service_stop, after engine_lead. */
 void service_run(void);
 void service_stop(const struct arena *arena);
 

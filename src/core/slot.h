@@ -53,12 +53,14 @@ struct slot {
     struct redo redo[SLOT_WRITES];
     /* The thread's call to another node, see call.h. */
     _Atomic uint64_t call_state;
-    _Atomic uint64_t call_node; /* the node that may park it, plus one; 0: none */
+    _Atomic uint64_t call_first; /* the sequence under which it was sent first */
+    _Atomic uint64_t call_to;    /* the node that it asks */
+    _Atomic uint64_t call_node;  /* the same if that may park it, plus one; 0: it may not */
     _Atomic uint64_t call_request;
     _Atomic uint64_t call_reply;
     struct bell call_bell;
     struct lock call_lock;
-    _Atomic uint64_t call_cancelled; /* the sequence whose caller would rather not wait */
+    _Atomic uint64_t call_cancelled; /* the sequence whose caller would rather not wait, call.c */
     struct bell doorbell;
     _Atomic uint64_t watching; /* it watches bells, see bell.h */
     _Atomic uint64_t rung;     /* what rang for it on other nodes, see call_ring */
@@ -101,6 +103,12 @@ struct actor_seen {
     uint64_t place;
 };
 
+/* A word that the next commit writes, too: the service's word of what it has applied (ledger.h). */
+struct actor_witness {
+    _Atomic uint64_t *word; /* NULL: there is none */
+    uint64_t value;
+};
+
 /* An actor: a thread of this process together with its slot. Everything that changes the arena
  * takes one. It is not shared between threads. */
 struct actor {
@@ -112,8 +120,11 @@ struct actor {
     uint32_t spins_left_out;
     uint32_t gets_run; /* messages got since a queue was last found empty, see queue_get.c */
     uint32_t quick_waits;
-    int64_t holds;  /* what this thread took and did not give back, see party.h */
-    bool is_steady; /* a cancelled target does not end its waits, see bell.h */
+    int64_t holds;               /* what this thread took and did not give back, see party.h */
+    bool is_steady;              /* a cancelled target does not end its waits, see bell.h */
+    struct ledger_entry *ledger; /* of the caller it serves; NULL: none, see ledger.h */
+    struct actor_witness witness;
+    bool serves_again; /* what it serves a leader may have died in, see LEDGER_ASKED */
     struct heap_warm warm[HEAP_CLASSES];
     struct actor_seen seen[ACTOR_SEEN];
 };

@@ -53,6 +53,10 @@ void tx_commit(struct actor *actor)
 {
     struct slot *slot = actor->slot;
 
+    if (actor->witness.word != NULL) {
+        tx_write(actor, actor->witness.word, actor->witness.value);
+        actor->witness.word = NULL;
+    }
     atomic_store_explicit(&slot->tx_phase, TX_COMMITTED, memory_order_release);
     tx_redo(&actor->arena, slot);
     heap_settle(actor, slot, actor->number, true);
@@ -62,6 +66,7 @@ void tx_commit(struct actor *actor)
 
 void tx_abort(struct actor *actor)
 {
+    actor->witness.word = NULL;
     atomic_store_explicit(&actor->slot->redo_count, 0, memory_order_release);
     heap_settle(actor, actor->slot, actor->number, false);
 }
