@@ -81,6 +81,22 @@ int fabric_barrier(void);
 int fabric_node_of(int rank);
 int fabric_leader_of(int node);
 
+/* ---- a group's communicator ----------------------------------------------------------------- */
+
+#define FABRIC_GROUP_NUMBERS 0x7fff /* a mask */
+
+/* This rank's target is one of a group's, until fabric_group_leave. The communicator for
+ * troupe_group_communicator is made when it is first asked for.
+ *
+ * ranks       [size] of the world, from malloc; taken over
+ * number      within FABRIC_GROUP_NUMBERS; tells apart groups that follow one another
+ * permit      asked before the communicator is made; not TROUPE_OK: it is not */
+void fabric_group_enter(int *ranks, int size, int number, int (*permit)(void));
+void fabric_group_leave(void);
+
+/* In a fork: the group is its caller's. Async-signal-safe; part of fabric_forsake. */
+void fabric_group_forsake(void);
+
 /* ---- messages between ranks of different nodes ---------------------------------------------- */
 
 /* A message is one frame of at most FABRIC_FRAME_MAX bytes, below the eager limit of every common

@@ -359,6 +359,7 @@ extern volatile bool ompi_rte_initialized __attribute__((weak));
 
 void fabric_forsake(void)
 {
+    fabric_group_forsake();
     if (&ompi_rte_initialized != NULL)
         ompi_rte_initialized = false;
     if (&ompi_mpi_state != NULL)

@@ -6,6 +6,8 @@
 #include "object/dict_held.h"
 
 #include "base/error.h"
+#include "core/ledger.h"
+#include "object/dict_remote.h"
 
 /* TROUPE_NOT_FOUND, with nothing done, when the key is not there. */
 static int add_to(struct held *held, const struct dict_key *key, int64_t amount, int64_t *sum)
@@ -24,6 +26,8 @@ static int add_to(struct held *held, const struct dict_key *key, int64_t amount,
     fresh = atomic_load_explicit(number, memory_order_relaxed) + (uint64_t)amount;
     change_begin(held);
     tx_write(held->share->actor, number, fresh);
+    ledger_word(held->share->actor, DICT_WORD_SUM, fresh);
+    ledger_witness(held->share->actor);
     change_end(held);
     *sum = (int64_t)fresh;
     return TROUPE_OK;
@@ -46,6 +50,7 @@ int dict_share_add(const struct share *share, const struct dict_key *key, int64_
         held_give(&held);
         if (result != TROUPE_NOT_FOUND)
             return result;
+        ledger_word(share->actor, DICT_WORD_SUM, (uint64_t)amount);
         result = dict_share_put(share, &first);
     } while (result == TROUPE_DIFFERS);
     if (result == TROUPE_OK)

@@ -1,6 +1,9 @@
 /* Taking entries out of a share: delete, pop, clear. */
 #include "object/dict_held.h"
 
+#include "core/ledger.h"
+#include "object/dict_remote.h"
+
 #define CLEAR_BATCH 12u    /* entries freed by one transaction; leaves room in SLOT_BLOCKS */
 #define CLEAR_BUCKETS 512u /* of one call: a service that clears answers others in between */
 
@@ -42,6 +45,7 @@ int dict_share_delete(const struct share *share, const struct dict_key *key,
         change_begin(&held);
         cell_remove(&held, at);
         tx_retire(share->actor, old);
+        ledger_witness(share->actor);
         change_end(&held);
     }
     held_give(&held);
@@ -55,18 +59,22 @@ static int entry_take(struct held *held, const struct dict_key *key, struct dict
                       uint64_t *entry)
 {
     uint32_t at = held_find(held, key);
+    struct actor *actor = held->share->actor;
+    const _Atomic uint64_t *words;
     uint64_t size;
 
     if (at == held->entries)
         return TROUPE_NOT_FOUND;
-    held_value(held, at, &size);
+    words = held_value(held, at, &size);
     value->size = size;
     if (size > value->capacity)
         return TROUPE_TOO_LONG;
     *entry = cell_entry(held_load(held, at));
     change_begin(held);
     cell_remove(held, at);
-    tx_take(held->share->actor, *entry);
+    ledger_keep(actor, *entry, arena_offset(&actor->arena, words) - *entry, size);
+    ledger_word(actor, DICT_WORD_SIZE, size);
+    ledger_witness(actor);
     change_end(held);
     return TROUPE_OK;
 }
@@ -88,7 +96,7 @@ static int pop_once(const struct share *share, const struct dict_key *key,
         return result;
     entry = arena_at(&share->actor->arena, offset);
     words_load(value->data, entry->words + words_for(key->size), value->size);
-    heap_release(share->actor, offset);
+    ledger_release(share->actor, offset);
     return TROUPE_OK;
 }
 

@@ -1,12 +1,15 @@
 /* What a node answers to others about its share. Handlers run in the service's thread; they never
  * wait. A request comes from another process: its sizes are checked before they are used. */
 #include "base/error.h"
+#include "core/ledger.h"
 #include "core/recover.h"
 #include "object/dict.h"
 #include "object/dict_many.h"
 #include "object/dict_remote.h"
 
 #include <stdlib.h>
+
+#define GUESS_BYTES ((uint64_t)512)
 
 /* A request to one key. */
 struct asked {
@@ -80,6 +83,7 @@ static int serve_default(struct actor *actor, const struct request *request, boo
     if (result == TROUPE_OK) {
         struct dict_put put = { .key = &asked.key, .value = asked.rest, .when = DICT_IF_ABSENT };
 
+        ledger_word(actor, DICT_WORD_STORED, 1); /* if it is, that is the effect */
         result = dict_share_default(&asked.share, &put, &found, &stored);
     }
     if (stored)
@@ -101,6 +105,16 @@ static int serve_delete(struct actor *actor, const struct request *request, bool
     return dict_share_delete(&asked.share, &asked.key, always ? NULL : &asked.rest);
 }
 
+/* Room for most values beforehand: a look that tells the size alone costs as much as one that reads
+ * the value, too. Without memory the look tells the size. */
+static void room_guess(struct dict_buffer *value)
+{
+    size_t guess = value->most < GUESS_BYTES ? value->most : GUESS_BYTES;
+
+    value->data = malloc(guess);
+    value->capacity = value->data != NULL ? guess : 0;
+}
+
 /* Get and pop, which differ in what they leave behind. */
 static int fetch(struct actor *actor, const struct request *request, dict_attempt attempt,
                  struct answer *answer)
@@ -109,6 +123,7 @@ static int fetch(struct actor *actor, const struct request *request, dict_attemp
     struct asked asked;
     int result = asked_read(actor, request, &asked);
 
+    room_guess(&value);
     if (result == TROUPE_OK)
         result = attempt(&asked.share, &asked.key, &value);
     return answer_value(&value, result, answer);
@@ -239,9 +254,13 @@ static int serve_clear(struct actor *actor, const struct request *request, bool 
 static int serve_create(struct actor *actor, const struct request *request, bool last,
                         struct answer *answer, struct bell **bell)
 {
+    struct record *record;
     uint64_t handle;
 
     (void)last, (void)answer, (void)bell;
+    if (ledger_again(actor) &&
+        table_find(actor, request->object, OBJECT_DICT, &record) == TROUPE_OK)
+        return TROUPE_OK;
     return dict_share_create(actor, request->object, request->words[0], &handle);
 }
 

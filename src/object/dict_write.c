@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/ledger.h"
 
 #define CELLS_AHEAD 8u /* room that a new block of cells has beyond what is needed now */
 
@@ -74,6 +75,7 @@ static void entry_replace(struct held *held, uint32_t at, uint64_t offset, uint6
     change_begin(held);
     tx_write(held->share->actor, held_cell(held, at), cell_make(hash, offset));
     tx_retire(held->share->actor, old);
+    ledger_witness(held->share->actor);
     change_end(held);
     held_give(held);
 }
@@ -118,6 +120,7 @@ static bool entry_insert(struct held *held, uint64_t offset, uint64_t hash, uint
     tx_write(actor, held_cell(held, held->entries), cell_make(hash, offset));
     tx_write(actor, &held->bucket->more, more_make(held->entries + 1, more_cells(held->more)));
     awaited = count_one_more(held);
+    ledger_witness(actor);
     change_end(held);
     held_give(held);
     return awaited;

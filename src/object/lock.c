@@ -1,6 +1,7 @@
 /* The public calls of locks, and the same calls from other nodes. An array is its own lock's
  * record, too (object/array_local.h): its handle is a lock's here, but for the destroy. */
 #include "base/error.h"
+#include "core/ledger.h"
 #include "object/mutex.h"
 #include "object/sync.h"
 #include "object/word.h"
@@ -58,7 +59,8 @@ static int acquire_handler(struct actor *actor, const struct request *request, b
     if (result != TROUPE_OK)
         return result;
     word_touch(record);
-    result = mutex_try(record, request->object, &holder);
+    result = ledger_again(actor) ? mutex_try_again(record, request->object, &holder)
+                                 : mutex_try(record, request->object, &holder);
     if (result != TROUPE_TIMEOUT)
         return result;
     *bell = &record->bell;
@@ -85,7 +87,9 @@ static int release_handler(struct actor *actor, const struct request *request, b
 
     (void)last, (void)bell;
     if (result == TROUPE_OK)
-        result = mutex_release(actor, record, request->object, &holder, &own);
+        result = ledger_again(actor)
+                     ? mutex_release_again(actor, record, request->object, &holder, &own)
+                     : mutex_release(actor, record, request->object, &holder, &own);
     answer->words[0] = own;
     return result;
 }

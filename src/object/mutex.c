@@ -93,6 +93,34 @@ int mutex_try(struct record *record, uint64_t handle, const struct mutex_holder 
                                          "look at what it guards");
 }
 
+static int is_in_doubt(void)
+{
+    return fail(TROUPE_LOST, "the leader of the lock's node died while it took or gave this lock "
+                             "for you, and it cannot be told whether it did");
+}
+
+/* The word says that the thread's process holds the lock. It may be this thread: who took it for
+ * another one has noted that by now, and whoever gave it before has noted nobody. */
+static bool may_hold(struct record *record, const struct mutex_holder *holder)
+{
+    return thread_holds(record, holder) ||
+           atomic_load_explicit(&mutex_of(record)->thread, memory_order_relaxed) == 0;
+}
+
+int mutex_try_again(struct record *record, uint64_t handle, const struct mutex_holder *holder)
+{
+    uint64_t seen = atomic_load_explicit(&record->word, memory_order_relaxed);
+
+    if (!word_lives(seen, handle) || word_value(seen) != holder->party || !may_hold(record, holder))
+        return mutex_try(record, handle, holder);
+    if (is_recursive(record))
+        return is_in_doubt();
+    atomic_store_explicit(&mutex_of(record)->thread, holder->thread, memory_order_relaxed);
+    return fail(TROUPE_OWNER_DIED, "the lock is yours; the leader of its node died while it gave "
+                                   "it to you, and with it the knowledge whether its last holder "
+                                   "had died: look at what it guards");
+}
+
 struct acquisition {
     struct record *record;
     uint64_t handle;
@@ -167,12 +195,24 @@ int mutex_release(struct actor *actor, struct record *record, uint64_t handle,
     *own = word_value(seen) == holder->party;
     if (word_value(seen) == 0 || (is_recursive(record) && !mutex_is_held(record, holder)))
         return not_yours(record);
-    if (is_recursive(record)) {
-        if (depth_add(mutex, UINT64_MAX) > 0)
-            return TROUPE_OK;
-        atomic_store_explicit(&mutex->thread, 0, memory_order_relaxed);
-    }
+    if (is_recursive(record) && depth_add(mutex, UINT64_MAX) > 0)
+        return TROUPE_OK;
+    atomic_store_explicit(&mutex->thread, 0, memory_order_relaxed);
     return word_free(actor, record, seen) ? TROUPE_OK : not_yours(record);
+}
+
+int mutex_release_again(struct actor *actor, struct record *record, uint64_t handle,
+                        const struct mutex_holder *holder, bool *own)
+{
+    uint64_t seen = atomic_load_explicit(&record->word, memory_order_relaxed);
+
+    if (!word_lives(seen, handle))
+        return is_gone(handle);
+    if (is_recursive(record))
+        return is_in_doubt();
+    *own = true;
+    return word_value(seen) == holder->party ? mutex_release(actor, record, handle, holder, own)
+                                             : TROUPE_OK;
 }
 
 void mutex_release_all(struct actor *actor, struct record *record, uint64_t *depth)

@@ -38,6 +38,11 @@ int mutex_make(struct actor *actor, bool recursive, uint64_t *handle);
  * TROUPE_BAD_HANDLE. */
 int mutex_try(struct record *record, uint64_t handle, const struct mutex_holder *holder);
 
+/* The same for a request of another node in which the service's last leader died (core/ledger.h):
+ * if it had the lock already, TROUPE_OWNER_DIED, since nobody knows whether that was to be told.
+ * TROUPE_LOST: it cannot be known how often a recursive lock was taken. */
+int mutex_try_again(struct record *record, uint64_t handle, const struct mutex_holder *holder);
+
 /* Waits until the deadline of base/clock.h, or BELL_NO_WAIT. */
 int mutex_acquire(struct actor *actor, struct record *record, uint64_t handle,
                   const struct mutex_holder *holder, uint64_t deadline);
@@ -45,6 +50,8 @@ int mutex_acquire(struct actor *actor, struct record *record, uint64_t handle,
 /* own tells whether the holder gave back what it had taken itself. */
 int mutex_release(struct actor *actor, struct record *record, uint64_t handle,
                   const struct mutex_holder *holder, bool *own);
+int mutex_release_again(struct actor *actor, struct record *record, uint64_t handle,
+                        const struct mutex_holder *holder, bool *own);
 
 /* Whether the holder has it: a plain lock is its process's, a recursive one its thread's. */
 bool mutex_is_held(struct record *record, const struct mutex_holder *holder);

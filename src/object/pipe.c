@@ -166,6 +166,62 @@ int troupe_pipe_create(const troupe_pipe_options *options, troupe_pipe *first, t
     return TROUPE_OK;
 }
 
+/* By a name the first end is found; the second one is asked for. */
+static int named_make(struct actor *actor, const void *options, uint64_t *handle)
+{
+    uint64_t ends[2];
+    int result = pipe_make(actor, options, ends);
+
+    if (result == TROUPE_OK)
+        *handle = ends[0];
+    return result;
+}
+
+static int peer_find(struct actor *actor, uint64_t handle, uint64_t *peer)
+{
+    struct request request = { .op = SERVICE_PIPE_PEER, .object = handle };
+    uint64_t words[SERVICE_WORDS];
+    int result;
+
+    if (home_is_here(handle))
+        return pipe_peer(actor, handle, peer);
+    result = sync_ask(actor, OBJECT_PIPE, &request, BELL_NO_WAIT, words);
+    if (result == TROUPE_OK)
+        *peer = words[0];
+    return result;
+}
+
+static int peer_handler(struct actor *actor, const struct request *request, bool last,
+                        struct answer *answer, struct bell **bell)
+{
+    (void)last, (void)bell;
+    return pipe_peer(actor, request->object, &answer->words[0]);
+}
+
+/* A pipe that goes between the two steps has left its name to the next one: each round is another
+ * pipe's end. */
+int troupe_pipe_open(const char *name, const troupe_pipe_options *options, troupe_pipe *first,
+                     troupe_pipe *second)
+{
+    static const struct named named = { OBJECT_PIPE, "pipe", named_make, pipe_destroy };
+    uint64_t ends[2];
+    struct actor *actor;
+    int result = world_enter(&actor);
+
+    if (result != TROUPE_OK)
+        return result;
+    do {
+        result = names_open(actor, &named, name, options, &ends[0]);
+        if (result == TROUPE_OK)
+            result = peer_find(actor, ends[0], &ends[1]);
+    } while (result == TROUPE_BAD_HANDLE);
+    if (result != TROUPE_OK)
+        return result;
+    first->id = ends[0];
+    second->id = ends[1];
+    return TROUPE_OK;
+}
+
 static int close_handler(struct actor *actor, const struct request *request, bool last,
                          struct answer *answer, struct bell **bell)
 {
@@ -207,7 +263,7 @@ static int destroy_handler(struct actor *actor, const struct request *request, b
 
 int troupe_pipe_destroy(troupe_pipe end)
 {
-    return home_do(end.id, OBJECT_PIPE, SERVICE_PIPE_DESTROY, pipe_destroy);
+    return home_end(end.id, OBJECT_PIPE, SERVICE_PIPE_DESTROY, pipe_destroy);
 }
 
 void pipe_register(void)
@@ -216,4 +272,5 @@ void pipe_register(void)
     service_register(SERVICE_PIPE_HOLD, hold_handler);
     service_register(SERVICE_PIPE_CLOSE, close_handler);
     service_register(SERVICE_PIPE_DESTROY, destroy_handler);
+    service_register(SERVICE_PIPE_PEER, peer_handler);
 }

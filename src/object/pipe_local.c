@@ -156,6 +156,16 @@ int pipe_ways_of(struct actor *actor, uint64_t handle, struct pipe_ways *ways)
     return TROUPE_OK;
 }
 
+int pipe_peer(struct actor *actor, uint64_t handle, uint64_t *peer)
+{
+    struct record *record;
+    int result = table_find(actor, handle, OBJECT_PIPE, &record);
+
+    if (result == TROUPE_OK)
+        *peer = atomic_load(&end_of(record)->peer);
+    return result;
+}
+
 /* ---- letting go ------------------------------------------------------------------------- */
 
 /* Removes a holder, and closes the end if that was the last, by one commit; the caller holds the

@@ -24,6 +24,9 @@ int pipe_hold(struct actor *actor, uint64_t handle, uint64_t party, struct pipe_
 /* The end's queues, for whoever only looks. */
 int pipe_ways_of(struct actor *actor, uint64_t handle, struct pipe_ways *ways);
 
+/* The other end. */
+int pipe_peer(struct actor *actor, uint64_t handle, uint64_t *peer);
+
 /* The party lets go; held tells whether it was a holder. */
 int pipe_close(struct actor *actor, uint64_t handle, uint64_t party, bool *held);
 

@@ -6,6 +6,7 @@
 #include "core/service.h"
 #include "core/world.h"
 #include "object/process_gpus.h"
+#include "object/process_group.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -263,7 +264,7 @@ static int name_handler(struct actor *actor, const struct request *request, bool
     return TROUPE_OK;
 }
 
-static int close_local(struct actor *actor, uint64_t handle)
+int process_close_here(struct actor *actor, uint64_t handle)
 {
     struct record *record;
     int result = table_lock(actor, handle, OBJECT_PROCESS, &record);
@@ -288,7 +289,7 @@ int troupe_process_close(troupe_process process)
     if (result != TROUPE_OK)
         return result;
     if (handle_node(process.id) == world_here.node)
-        return close_local(actor, process.id);
+        return process_close_here(actor, process.id);
     result = ask_home(actor, SERVICE_PROCESS_CLOSE, process.id, BELL_NO_WAIT, &answer);
     free(answer.data);
     return result;
@@ -298,7 +299,7 @@ static int close_handler(struct actor *actor, const struct request *request, boo
                          struct answer *answer, struct bell **bell)
 {
     (void)last, (void)answer, (void)bell;
-    return close_local(actor, request->object);
+    return process_close_here(actor, request->object);
 }
 
 void process_register(void)
@@ -311,4 +312,5 @@ void process_register(void)
     service_register(SERVICE_PROCESS_CLOSE, close_handler);
     process_signal_register();
     process_drain_register();
+    process_group_register();
 }

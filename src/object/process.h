@@ -27,6 +27,9 @@ struct process {
     _Atomic uint64_t ended_by;  /* the signal that somebody asked for */
     _Atomic uint64_t reaped;    /* its pid may be another's by now */
     _Atomic uint64_t awaits;    /* the process that its target joins, without a timeout */
+    _Atomic uint64_t uses_mpi;  /* of a group's member, where it runs: it has its communicator */
+    _Atomic uint64_t bereaved;  /* its group has lost a member */
+    _Atomic uint64_t group; /* the order's, for whoever ends the process, or looks for members */
     struct process_order order;
     char host[TROUPE_HOST_SIZE];
     char reason[TROUPE_REASON_SIZE];
@@ -61,15 +64,30 @@ enum process_mode {
     MODE_THIS_RANK_NOW = 4
 };
 
-/* Finds a runner on this node, in one transaction. local is the rank of MODE_THIS_RANK.
+/* Finds a runner on this node, in one transaction. local is the rank of MODE_THIS_RANK. rank: the
+ * idle rank that was found; -1 in other modes.
  *
  * Returns     TROUPE_OK
  *             TROUPE_NO_RANK  there is none
  *             TROUPE_BUSY     none is idle now */
-int process_assign(struct actor *actor, struct record *record, enum process_mode mode, int local);
+int process_assign(struct actor *actor, struct record *record, enum process_mode mode, int local,
+                   int *rank);
+
+/* Gives the handle back, here at its home. */
+int process_close_here(struct actor *actor, uint64_t handle);
+
+/* Tells a process that its group has lost a member: it is cancelled, or, when it uses the group's
+ * communicator, killed. */
+void process_bereave(uint64_t handle);
 
 /* Writes the end, frees the argument, wakes joiners; a second end is ignored. */
 void process_finish(struct actor *actor, uint64_t handle, const struct process_end *end);
+
+/* Whether a signal that ended it was one that nobody asked for. name is [TROUPE_NAME_SIZE]. */
+bool process_is_crash(struct actor *actor, uint64_t handle, int number, char *name, int *pid);
+
+/* Ends, here at their home, the processes that a node ran which is lost. */
+void process_node_lost(struct actor *actor, int node);
 
 /* Marks it running, here and now. */
 void process_running(struct actor *actor, uint64_t handle, int rank, int method, int pid);

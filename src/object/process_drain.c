@@ -2,6 +2,8 @@
 #include "object/process.h"
 
 #include "base/clock.h"
+#include "core/lead.h"
+#include "core/node.h"
 #include "core/service.h"
 #include "core/world.h"
 
@@ -59,6 +61,25 @@ void process_daemons_end(struct actor *actor)
     drain(actor, true, CLOCK_FOREVER);
 }
 
+/* What ran on a node that is lost has ended there, as far as anybody can know. */
+void process_node_lost(struct actor *actor, int node)
+{
+    static const struct process_end end = { TROUPE_STATE_LOST, -1, 0,
+                                            "the node that ran it is lost", false };
+    uint64_t index = 0;
+    struct record *record;
+
+    while ((record = table_next(&actor->arena, &index)) != NULL) {
+        uint64_t handle = atomic_load(&record->handle);
+
+        if (handle_kind(handle) == OBJECT_PROCESS &&
+            handle_node(handle) == table_node(&actor->arena) &&
+            atomic_load(&process_of(record)->runner) == (uint64_t)node + 1 &&
+            atomic_load(&process_of(record)->state) < TROUPE_STATE_DONE)
+            process_finish(actor, handle, &end);
+    }
+}
+
 static int drain_park(struct actor *actor, bool daemons, bool last, struct answer *answer,
                       struct bell **bell)
 {
@@ -66,6 +87,7 @@ static int drain_park(struct actor *actor, bool daemons, bool last, struct answe
     struct record *record = process_unfinished_next(actor, &index, daemons);
 
     answer->words[0] = atomic_load(&node_of(&actor->arena)->lost);
+    answer->words[1] = atomic_load(&node_of(&actor->arena)->crashed);
     if (record == NULL)
         return TROUPE_OK;
     *bell = &record->bell;
@@ -91,4 +113,5 @@ void process_drain_register(void)
 {
     service_register(SERVICE_NODE_DRAIN, drain_handler);
     service_register(SERVICE_NODE_DAEMONS, daemons_handler);
+    lead_register_loss(process_node_lost);
 }

@@ -21,6 +21,8 @@ struct process_order {
     uint64_t argument_bytes;
     uint64_t gpus;          /* a choice, see process_gpus.h */
     uint64_t setting_bytes; /* directory, then lines of environment, each with its zero */
+    uint64_t group;         /* the handle of the group it belongs to; 0: none */
+    uint64_t group_index, group_size;
 };
 
 /* The same with the bytes, which are others'. */

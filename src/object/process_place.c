@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/ledger.h"
 #include "core/tx.h"
+#include "object/process_group.h"
 
 static _Atomic uint64_t *next_of(const struct arena *arena, uint64_t place)
 {
@@ -31,6 +33,7 @@ static bool rank_offer(struct actor *actor, struct rank_record *rank, struct rec
     lock_take(actor, &rank->lock);
     if (atomic_load(&rank->job) == 0) {
         job_write(actor, rank, record);
+        ledger_witness(actor);
         tx_commit(actor);
         idle = true;
     }
@@ -41,13 +44,18 @@ static bool rank_offer(struct actor *actor, struct rank_record *rank, struct rec
 }
 
 /* The first idle rank, not the next in turn: one that was busy a moment ago still spins. */
-static bool idle_offer(struct actor *actor, struct record *record)
+static bool idle_offer(struct actor *actor, struct record *record, int *rank)
 {
     struct node *node = node_of(&actor->arena);
 
-    for (uint32_t local = 0; local < node->local_size; local++)
-        if (rank_offer(actor, &node->ranks[local], record))
+    for (uint32_t local = 0; local < node->local_size; local++) {
+        /* If it is, that is the answer to the node that asked. */
+        ledger_word(actor, 0, (uint64_t)node->ranks[local].rank + 1);
+        if (rank_offer(actor, &node->ranks[local], record)) {
+            *rank = (int)node->ranks[local].rank;
             return true;
+        }
+    }
     return false;
 }
 
@@ -66,12 +74,23 @@ static bool rank_feed_locked(struct actor *actor, struct node *node, struct rank
     if (first != 0) {
         job_write(actor, rank, arena_at(&actor->arena, first));
         list_pop(actor, list, next_of(&actor->arena, first));
-    } else
+    } else {
         tx_write(actor, &rank->job, 0);
+        bell_promise(actor, &node->idle_bell);
+    }
     tx_commit(actor);
     if (shared)
         lock_give(actor, &node->lock);
     return first != 0;
+}
+
+/* After the rank's lock: its bell if it was fed, and that of an idle one. */
+static void rank_fed(struct actor *actor, bool fed)
+{
+    if (fed)
+        bell_redeem(actor, 1);
+    else
+        bell_redeem_asleep(actor, FUTEX_ALL);
 }
 
 static void rank_feed(struct actor *actor, struct node *node, struct rank_record *rank)
@@ -82,16 +101,17 @@ static void rank_feed(struct actor *actor, struct node *node, struct rank_record
     if (atomic_load(&rank->job) == 0)
         fed = rank_feed_locked(actor, node, rank);
     lock_give(actor, &rank->lock);
-    if (fed)
-        bell_redeem(actor, 1);
+    rank_fed(actor, fed);
 }
 
 void process_rank_next(struct actor *actor, struct rank_record *rank)
 {
+    bool fed;
+
     lock_take(actor, &rank->lock);
-    rank_feed_locked(actor, node_of(&actor->arena), rank);
+    fed = rank_feed_locked(actor, node_of(&actor->arena), rank);
     lock_give(actor, &rank->lock);
-    bell_redeem(actor, 1);
+    rank_fed(actor, fed);
 }
 
 static bool ranks_left(const struct node *node)
@@ -112,6 +132,7 @@ static int any_rank_wait(struct actor *actor, struct record *record)
     lock_take(actor, &node->lock);
     list_append(actor, &node->waiting, arena_offset(&actor->arena, record), next_of);
     tx_write(actor, &process_of(record)->assigned, 1);
+    ledger_witness(actor);
     tx_commit(actor);
     lock_give(actor, &node->lock);
     for (uint32_t local = 0; local < node->local_size; local++)
@@ -145,6 +166,8 @@ static int this_rank_wait(struct actor *actor, struct record *record, int local)
         list_append(actor, &rank->waiting, arena_offset(&actor->arena, record), next_of);
         tx_write(actor, &process_of(record)->assigned, 1);
     }
+    if (!gone)
+        ledger_witness(actor);
     tx_commit(actor);
     lock_give(actor, &rank->lock);
     bell_redeem(actor, 1);
@@ -161,6 +184,7 @@ void process_adopt(struct actor *actor, struct record *record, int local)
     lock_take(actor, &rank->keeper_lock);
     list_append(actor, &rank->spawns, arena_offset(&actor->arena, record), next_of);
     tx_write(actor, &process_of(record)->assigned, 1);
+    ledger_witness(actor);
     tx_commit(actor);
     lock_give(actor, &rank->keeper_lock);
     bell_redeem(actor, FUTEX_ALL);
@@ -191,11 +215,13 @@ static int fresh_request(struct actor *actor, struct record *record)
                 node->number);
 }
 
-int process_assign(struct actor *actor, struct record *record, enum process_mode mode, int local)
+int process_assign(struct actor *actor, struct record *record, enum process_mode mode, int local,
+                   int *rank)
 {
+    *rank = -1;
     switch (mode) {
     case MODE_IDLE_RANK:
-        return idle_offer(actor, record)
+        return idle_offer(actor, record, rank)
                    ? TROUPE_OK
                    : fail(TROUPE_BUSY,
                           "no rank of node %u is idle; wait for one, or let when_busy "
@@ -357,8 +383,10 @@ void process_rank_lost(struct actor *actor, int local, int exit_code, int signal
     lock_give(actor, &rank->lock);
     if (job == RANK_GONE)
         return;
-    if (job != 0 && job != RANK_STARTING)
+    if (job != 0 && job != RANK_STARTING) {
+        process_group_bereave(actor, job);
         process_finish(actor, job, &end);
+    }
     while ((handle = orphan_take(actor, rank)) != 0)
         process_finish(actor, handle, &orphaned);
     while ((handle = stranded_take(actor, node)) != 0)

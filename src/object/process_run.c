@@ -3,12 +3,14 @@
 
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/oom.h"
 #include "core/party.h"
 #include "core/service.h"
 #include "core/tx.h"
 #include "core/world.h"
 #include "device/device.h"
 #include "object/process_gpus.h"
+#include "object/process_group.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -37,8 +39,12 @@ static void signal_explain(const struct process *process, const struct process_e
     text[0] = '\0';
     if (end->reason != NULL)
         snprintf(text, size, ", %s", end->reason);
+    else if (end->signal == asked && atomic_load(&process->bereaved) != 0)
+        snprintf(text, size, ", for its group had lost a member");
     else if (end->signal == asked)
         snprintf(text, size, ", by troupe_process_%s", asked == SIGKILL ? "kill" : "terminate");
+    else if (end->signal == SIGKILL && oom_struck())
+        snprintf(text, size, OOM_NOTE);
     else if (end->signal == SIGXCPU && process->order.cpu_seconds != 0)
         snprintf(text, size, ": it had its %llu s of processor time",
                  (unsigned long long)process->order.cpu_seconds);
@@ -88,6 +94,7 @@ static void end_report(struct actor *actor, struct record *record, const struct 
 static void end_write(struct actor *actor, struct record *record, const struct process_end *end)
 {
     struct process *process = process_of(record);
+    struct record *group = process_group_hold(actor, process);
     uint64_t argument = atomic_load(&process->argument);
 
     reason_write(process->reason, process, end);
@@ -100,6 +107,7 @@ static void end_write(struct actor *actor, struct record *record, const struct p
              (uint64_t)(end->exit_code & 0xffff) << 16 | (uint64_t)(end->signal & 0xffff));
     tx_write(actor, &process->state, (uint64_t)end->state);
     tx_commit(actor);
+    process_group_let_go(actor, group);
 }
 
 void process_finish(struct actor *actor, uint64_t handle, const struct process_end *end)
@@ -120,6 +128,20 @@ void process_finish(struct actor *actor, uint64_t handle, const struct process_e
     else
         lock_give(actor, &record->lock);
     bell_redeem(actor, FUTEX_ALL);
+}
+
+bool process_is_crash(struct actor *actor, uint64_t handle, int number, char *name, int *pid)
+{
+    struct record *record;
+    bool crash;
+
+    if (table_lock(actor, handle, OBJECT_PROCESS, &record) != TROUPE_OK)
+        return false;
+    crash = atomic_load(&process_of(record)->ended_by) != (uint64_t)number;
+    memcpy(name, process_of(record)->order.name, TROUPE_NAME_SIZE);
+    *pid = (int)atomic_load(&process_of(record)->pid);
+    lock_give(actor, &record->lock);
+    return crash;
 }
 
 int troupe_process_fail(const char *format, ...)
@@ -276,10 +298,14 @@ static struct process_end target_call(struct actor *actor, uint64_t handle, bool
 
 int process_run(struct actor *actor, uint64_t handle, int method)
 {
-    struct process_end end;
+    struct process_end end = { TROUPE_STATE_FAILED, -1, 0, "its group did not come together",
+                               false };
 
-    process_running(actor, handle, world_here.rank, method, (int)getpid());
-    end = target_call(actor, handle, method == TROUPE_METHOD_SPAWN);
+    if (process_group_join(actor, handle)) {
+        process_running(actor, handle, world_here.rank, method, (int)getpid());
+        end = target_call(actor, handle, method == TROUPE_METHOD_SPAWN);
+        process_group_leave();
+    }
     party_leave(actor);
     if (process_sync_output != NULL)
         process_sync_output();

@@ -14,11 +14,21 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum way { WAY_CANCEL = 0, WAY_TERMINATE = 1, WAY_KILL = 2 };
+/* WAY_BEREAVE: its group has lost a member. One that has the group's communicator may wait in MPI
+ * for the dead, where nothing can wake it. */
+enum way { WAY_CANCEL = 0, WAY_TERMINATE = 1, WAY_KILL = 2, WAY_BEREAVE = 3 };
 
 static int signal_of(enum way way)
 {
     return way == WAY_KILL ? SIGKILL : SIGTERM;
+}
+
+/* Sequentially consistent: a member notes that it uses MPI and then looks whether it is bereaved,
+ * so either it sees that, or we see its note. */
+static bool is_bereaved_in_mpi(struct process *process)
+{
+    atomic_store(&process->bereaved, 1);
+    return atomic_load(&process->uses_mpi) != 0;
 }
 
 /* The caller holds the record's lock, and the process runs. */
@@ -48,6 +58,8 @@ static void signal_running(struct actor *actor, struct process *process, enum wa
 {
     bool on_rank = atomic_load(&process->place) >> 32 == TROUPE_METHOD_RANK;
 
+    if (way == WAY_BEREAVE)
+        way = is_bereaved_in_mpi(process) ? WAY_KILL : WAY_CANCEL;
     if (way == WAY_CANCEL || (way == WAY_TERMINATE && on_rank))
         cancel_running(actor, process);
     else if (on_rank)
@@ -56,6 +68,15 @@ static void signal_running(struct actor *actor, struct process *process, enum wa
         atomic_store(&process->ended_by, (uint64_t)signal_of(way));
         kill((pid_t)atomic_load(&process->pid), signal_of(way));
     }
+}
+
+/* For whoever would run it. */
+static void end_note(struct process *process, enum way way)
+{
+    if (way == WAY_CANCEL || way == WAY_BEREAVE)
+        atomic_store(&process->cancelled, 1);
+    else
+        atomic_store(&process->ended_by, (uint64_t)signal_of(way));
 }
 
 /* runner is the node that runs it, or -1. */
@@ -76,8 +97,7 @@ static int signal_local(struct actor *actor, uint64_t handle, enum way way, int 
     if (state == TROUPE_STATE_RUNNING && *runner < 0)
         signal_running(actor, process, way);
     if (state == TROUPE_STATE_WAITING && *runner < 0)
-        atomic_store(way == WAY_CANCEL ? &process->cancelled : &process->ended_by,
-                     way == WAY_CANCEL ? 1 : (uint64_t)signal_of(way));
+        end_note(process, way);
     lock_give(actor, &record->lock);
     if (state == TROUPE_STATE_WAITING && *runner < 0)
         process_divert(actor, record);
@@ -116,6 +136,11 @@ static int signal_send(uint64_t handle, enum way way)
     return result;
 }
 
+void process_bereave(uint64_t handle)
+{
+    signal_send(handle, WAY_BEREAVE);
+}
+
 int troupe_process_cancel(troupe_process process)
 {
     return signal_send(process.id, WAY_CANCEL);
@@ -137,7 +162,7 @@ static int signal_handler(struct actor *actor, const struct request *request, bo
     int runner, result;
 
     (void)last, (void)bell;
-    if (request->words[0] > WAY_KILL)
+    if (request->words[0] > WAY_BEREAVE)
         return fail(TROUPE_BAD_ARGUMENT, "way %llu to end a process is none",
                     (unsigned long long)request->words[0]);
     result = signal_local(actor, request->object, (enum way)request->words[0], &runner);

@@ -7,7 +7,10 @@
 #include "core/service.h"
 #include "core/tx.h"
 #include "core/world.h"
+#include "object/process_debug.h"
 #include "object/process_gpus.h"
+#include "object/process_group.h"
+#include "object/process_start.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +22,11 @@
 struct placing {
     enum process_mode mode;
     int node, local;
+    int rank; /* the idle rank that was found */
 };
 
-static int record_make(struct actor *actor, const struct order *order, struct record **record,
-                       uint64_t *handle)
+int process_record_make(struct actor *actor, const struct order *order, struct record **record,
+                        uint64_t *handle)
 {
     struct process *process;
     uint64_t bytes = order_bytes(&order->head), place = 0;
@@ -41,13 +45,29 @@ static int record_make(struct actor *actor, const struct order *order, struct re
         order_write(order, arena_at(&actor->arena, place));
     process = process_of(*record);
     process->order = order->head;
+    atomic_store(&process->group, order->head.group);
     atomic_store(&process->argument, place);
-    resume_begin(actor, RESUME_PROCESS_START, arena_offset(&actor->arena, *record));
+    if (order->head.group != 0 && order->foreign == 0)
+        process_group_count(actor, order->head.group);
+    else
+        resume_begin(actor, RESUME_PROCESS_START, arena_offset(&actor->arena, *record));
     table_publish(actor, *record, OBJECT_PROCESS, order->foreign, handle);
     return TROUPE_OK;
 }
 
-/* The starter died between making the record and finding a runner. */
+/* Takes a record back that nobody has been told of; its lock is taken, and given. */
+static void record_drop(struct actor *actor, struct record *record)
+{
+    uint64_t argument = atomic_load(&process_of(record)->argument);
+
+    lock_take(actor, &record->lock);
+    if (argument != 0)
+        tx_retire(actor, argument);
+    table_retire(actor, record);
+}
+
+/* The starter died between making the record and finding a runner. A service that started it for
+ * another node is asked for it again, or nobody is there to ask (core/ledger.h). */
 static void start_resume(struct actor *actor, uint64_t place)
 {
     static const struct process_end end = { TROUPE_STATE_FAILED, -1, 0,
@@ -56,19 +76,18 @@ static void start_resume(struct actor *actor, uint64_t place)
     struct record *record = arena_at(&actor->arena, place);
     uint64_t handle = atomic_load(&record->handle);
 
-    if (handle_kind(handle) == OBJECT_PROCESS && atomic_load(&process_of(record)->assigned) == 0)
+    if (handle_kind(handle) != OBJECT_PROCESS || atomic_load(&process_of(record)->assigned) != 0)
+        return;
+    if (handle_node(handle) == table_node(&actor->arena))
         process_finish(actor, handle, &end);
+    else
+        record_drop(actor, record);
 }
 
-/* Undoes record_make when nobody can run it; the sentence of the failure stays. */
+/* Undoes process_record_make when nobody can run it; the sentence of the failure stays. */
 static int record_unmake(struct actor *actor, struct record *record, int result)
 {
-    uint64_t argument = atomic_load(&process_of(record)->argument);
-
-    lock_take(actor, &record->lock);
-    if (argument != 0)
-        tx_retire(actor, argument);
-    table_retire(actor, record);
+    record_drop(actor, record);
     resume_end(actor);
     return result;
 }
@@ -77,7 +96,7 @@ static int record_unmake(struct actor *actor, struct record *record, int result)
 
 /* Asks a node to run a process that has its home here. */
 static int remote_offer(struct actor *actor, const struct order *order, struct record *record,
-                        const struct placing *placing)
+                        struct placing *placing)
 {
     struct answer answer;
     struct request request = {
@@ -99,6 +118,7 @@ static int remote_offer(struct actor *actor, const struct order *order, struct r
     if (result != TROUPE_OK)
         return result;
     free(answer.data);
+    placing->rank = (int)answer.words[0] - 1;
     atomic_store(&process_of(record)->runner, (uint64_t)placing->node + 1);
     atomic_store(&process_of(record)->assigned, 1);
     return TROUPE_OK;
@@ -125,17 +145,18 @@ static int start_handler(struct actor *actor, const struct request *request, boo
     struct order order;
     struct record *record;
     uint64_t handle;
-    int result = order_read(request, &order);
+    int rank, result = order_read(request, &order);
 
-    (void)last, (void)answer, (void)bell;
+    (void)last, (void)bell;
     if (result == TROUPE_OK)
-        result = record_make(actor, &order, &record, &handle);
+        result = process_record_make(actor, &order, &record, &handle);
     if (result != TROUPE_OK)
         return result;
-    result =
-        process_assign(actor, record, (enum process_mode)request->words[0], (int)request->words[1]);
+    result = process_assign(actor, record, (enum process_mode)request->words[0],
+                            (int)request->words[1], &rank);
     if (result != TROUPE_OK)
         return record_unmake(actor, record, result);
+    answer->words[0] = (uint64_t)(rank + 1);
     resume_end(actor);
     return TROUPE_OK;
 }
@@ -165,22 +186,29 @@ static int ended_handler(struct actor *actor, const struct request *request, boo
 /* ---- finding a runner ---------------------------------------------------------------------- */
 
 static int place_on(struct actor *actor, const struct order *order, struct record *record,
-                    struct placing placing)
+                    struct placing *placing)
 {
-    if (placing.node == world_here.node)
-        return process_assign(actor, record, placing.mode, placing.local);
-    return remote_offer(actor, order, record, &placing);
+    if (placing->node == world_here.node)
+        return process_assign(actor, record, placing->mode, placing->local, &placing->rank);
+    return remote_offer(actor, order, record, placing);
 }
 
-/* Tries this node's idle ranks, then other nodes'. */
-static int idle_find(struct actor *actor, const struct order *order, struct record *record)
+/* The caller's own node comes first, the others in turn. A node that is lost has no idle rank. */
+int process_idle_find(struct actor *actor, const struct order *order, struct record *record,
+                      int node, int *rank)
 {
+    struct placing placing = { .mode = MODE_IDLE_RANK, .node = node };
     int result = TROUPE_BUSY;
 
-    for (int step = 0; result == TROUPE_BUSY && step < world_here.nodes; step++)
-        result = place_on(
-            actor, order, record,
-            (struct placing){ MODE_IDLE_RANK, (world_here.node + step) % world_here.nodes, 0 });
+    if (node >= 0)
+        result = place_on(actor, order, record, &placing);
+    for (int step = 0; node < 0 && result == TROUPE_BUSY && step < world_here.nodes; step++) {
+        placing.node = (world_here.node + step) % world_here.nodes;
+        result = place_on(actor, order, record, &placing);
+        if (result == TROUPE_LOST)
+            result = TROUPE_BUSY;
+    }
+    *rank = placing.rank;
     return result;
 }
 
@@ -195,36 +223,35 @@ static int busy_of(const troupe_process_options *options)
 static int on_a_rank(struct actor *actor, const struct order *order, struct record *record,
                      const troupe_process_options *options)
 {
-    int busy = busy_of(options), node = world_here.node, result;
+    int busy = busy_of(options), rank;
+    struct placing placing = { busy == TROUPE_BUSY_SPAWN ? MODE_FRESH : MODE_ANY_RANK,
+                               world_here.node, 0, 0 };
+    int result = process_idle_find(actor, order, record,
+                                   options->where == TROUPE_ON_NODE ? options->place : -1, &rank);
 
-    if (options->where == TROUPE_ON_NODE)
-        node = options->place;
-    result = options->where == TROUPE_ON_NODE
-                 ? place_on(actor, order, record, (struct placing){ MODE_IDLE_RANK, node, 0 })
-                 : idle_find(actor, order, record);
     if (result != TROUPE_BUSY || busy == TROUPE_BUSY_ERROR)
         return result;
-    return place_on(
-        actor, order, record,
-        (struct placing){ busy == TROUPE_BUSY_SPAWN ? MODE_FRESH : MODE_ANY_RANK, node, 0 });
+    if (options->where == TROUPE_ON_NODE)
+        placing.node = options->place;
+    return place_on(actor, order, record, &placing);
 }
 
 static int runner_find(struct actor *actor, const struct order *order, struct record *record,
                        const troupe_process_options *options)
 {
-    struct placing placing = { MODE_FRESH, world_here.node, 0 };
+    struct placing placing = { MODE_FRESH, world_here.node, 0, 0 };
 
     if (options->where == TROUPE_ON_RANK) {
         node_place(&actor->arena, options->place, &placing.node, &placing.local);
         placing.mode =
             options->when_busy == TROUPE_BUSY_ERROR ? MODE_THIS_RANK_NOW : MODE_THIS_RANK;
-        return place_on(actor, order, record, placing);
+        return place_on(actor, order, record, &placing);
     }
     if (options->method != TROUPE_METHOD_SPAWN)
         return on_a_rank(actor, order, record, options);
     if (options->where == TROUPE_ON_NODE)
         placing.node = options->place;
-    return place_on(actor, order, record, placing);
+    return place_on(actor, order, record, &placing);
 }
 
 /* ---- start -------------------------------------------------------------------------------- */
@@ -237,8 +264,8 @@ static bool is_daemon(struct actor *actor, uint64_t handle)
            process_of(record)->order.is_daemon != 0;
 }
 
-static void head_fill(struct actor *actor, const troupe_process_options *options,
-                      struct process_order *head)
+void process_head_fill(struct actor *actor, const troupe_process_options *options,
+                       struct process_order *head)
 {
     static _Atomic uint32_t count;
 
@@ -270,7 +297,7 @@ static int fork_start(struct actor *actor, struct order *order, troupe_target ta
     }
     order->head.argument_bytes = 0;
     order->head.gpus = 0; /* its environment is the caller's */
-    result = record_make(actor, order, record, handle);
+    result = process_record_make(actor, order, record, handle);
     if (result == TROUPE_OK) {
         process_of(*record)->order.argument_bytes = bytes;
         result =
@@ -293,7 +320,7 @@ static int begin(struct actor *actor, struct order *order, troupe_target target,
     if (options->method == TROUPE_METHOD_FORK) {
         result = fork_start(actor, order, target, &record, handle);
     } else {
-        result = record_make(actor, order, &record, handle);
+        result = process_record_make(actor, order, &record, handle);
         if (result != TROUPE_OK)
             return result;
         result = runner_find(actor, order, record, options);
@@ -331,8 +358,10 @@ int troupe_process_start(troupe_target target, const void *argument, size_t byte
         result = order_setting_make(&chosen, &setting, &order.head.setting_bytes);
     if (result != TROUPE_OK)
         return result;
-    head_fill(actor, &chosen, &order.head);
+    process_head_fill(actor, &chosen, &order.head);
     order.setting = setting;
+    if (chosen.method != TROUPE_METHOD_FORK)
+        process_argument_check(order.head.name, argument, bytes);
     result = begin(actor, &order, target, &chosen, &handle);
     free(setting);
     if (result == TROUPE_OK)

@@ -4,6 +4,8 @@
 #include "object/queue.h"
 
 #include "base/error.h"
+#include "core/dock.h"
+#include "core/ledger.h"
 #include "core/recover.h"
 #include "core/root.h"
 #include "core/party.h"
@@ -11,7 +13,9 @@
 #include "object/names.h"
 #include "object/queue_calls.h"
 #include "object/queue_local.h"
+#include "object/queue_ring.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +23,9 @@
 
 static int put_there(struct actor *actor, const struct queue_put *put, uint64_t deadline)
 {
-    struct request request = { SERVICE_QUEUE_PUT, put->handle, { 0 }, put->data, put->size };
+    struct request request = {
+        .op = SERVICE_QUEUE_PUT, .object = put->handle, .data = put->data, .size = put->size
+    };
     struct answer answer;
     int result = home_ask(actor, OBJECT_QUEUE, &request, deadline, &answer);
 
@@ -51,9 +57,11 @@ int queue_park_put(struct actor *actor, uint64_t handle, bool arena_full, struct
 static int put_handler(struct actor *actor, const struct request *request, bool last,
                        struct answer *answer, struct bell **bell)
 {
-    struct queue_put put = {
-        .handle = request->object, .data = request->data, .size = request->size, .sure = true
-    };
+    struct queue_put put = { .handle = request->object,
+                             .data = request->data,
+                             .size = request->size,
+                             .sure = true,
+                             .landed = request->landed };
     int result = queue_put_try(actor, &put);
 
     (void)answer;
@@ -77,9 +85,9 @@ static int get_here(struct actor *actor, struct queue_get *get, uint64_t deadlin
 static int get_there(struct actor *actor, struct queue_get *get, uint64_t deadline,
                      struct answer *answer)
 {
-    struct request request = {
-        SERVICE_QUEUE_GET, get->handle, { get->capacity, party_of(actor) }, NULL, 0
-    };
+    struct request request = { .op = SERVICE_QUEUE_GET,
+                               .object = get->handle,
+                               .words = { get->capacity, party_of(actor) } };
     int result = home_ask(actor, OBJECT_QUEUE, &request, deadline, answer);
 
     get->size = answer->words[0];
@@ -197,8 +205,11 @@ static int get_handler(struct actor *actor, const struct request *request, bool 
                              .capacity = request->words[0],
                              .holder = request->words[1],
                              .sure = true };
-    int result = queue_get_try(actor, &get);
+    int result;
 
+    if (ledger_serves(actor))
+        ledger_room(actor, QUEUE_INLINE_MOST);
+    result = queue_get_try(actor, &get);
     answer->words[0] = get.size;
     if (result == TROUPE_EMPTY)
         return queue_park_get(actor, request->object, last, bell);
@@ -304,6 +315,7 @@ void queue_register(void)
 {
     recover_register(RESUME_QUEUE_END, queue_end);
     service_register(SERVICE_QUEUE_PUT, put_handler);
+    dock_allow(SERVICE_QUEUE_PUT, offsetof(struct message, data));
     service_register(SERVICE_QUEUE_GET, get_handler);
     service_register(SERVICE_QUEUE_SIZE, size_handler);
     service_register(SERVICE_QUEUE_FULL, full_handler);

@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/ledger.h"
 #include "core/tx.h"
 #include "object/queue_ring.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define BATCH_MOST 256 /* messages taken under one claim */
@@ -127,6 +129,14 @@ uint64_t queue_block_at(const struct arena *arena, uint64_t place)
     return atomic_load_explicit(head_at(arena, place + HEAD_BYTES), memory_order_relaxed);
 }
 
+/* The block goes to the caller, or, for another node, to the ledger. */
+static void message_keep(struct actor *actor, const struct queue_get *get)
+{
+    ledger_keep(actor, get->place, offsetof(struct message, data), get->size);
+    ledger_word(actor, 0, get->size);
+    ledger_witness(actor);
+}
+
 static void block_take(struct actor *actor, struct record *record, struct point point,
                        uint64_t head, struct queue_get *get)
 {
@@ -135,7 +145,7 @@ static void block_take(struct actor *actor, struct record *record, struct point 
     putters_pass(actor, record);
     get->place = queue_block_at(&actor->arena, point.place);
     point_pass(&point, head);
-    tx_take(actor, get->place);
+    message_keep(actor, get);
     tx_write(actor, &queue->get.turn, end_prepare(&queue->get, point));
     tx_commit(actor);
 }
@@ -154,12 +164,28 @@ static int returned_take(struct actor *actor, struct record *record, uint64_t pl
     taken_promise(actor, record, true);
     point.messages++;
     point.bytes += get->size;
-    tx_take(actor, place);
+    get->place = place;
+    message_keep(actor, get);
     tx_write(actor, &queue->returned, atomic_load(&message->next));
     tx_write(actor, &queue->get.turn, end_prepare(&queue->get, point));
     tx_commit(actor);
-    get->place = place;
     return TROUPE_OK;
+}
+
+/* Moves the end over a message that was copied out of the ring; for another node together with the
+ * answer. */
+static void inline_taken(struct actor *actor, struct queue *queue, struct point point,
+                         const struct queue_get *get)
+{
+    if (!ledger_has_room(actor, get->size)) {
+        end_move(&queue->get, point);
+        return;
+    }
+    ledger_data(actor, get->buffer, get->size);
+    ledger_word(actor, 0, get->size);
+    tx_write(actor, &queue->get.turn, end_prepare(&queue->get, point));
+    ledger_witness(actor);
+    tx_commit(actor);
 }
 
 static int ring_take(struct actor *actor, struct record *record, struct queue_get *get)
@@ -183,7 +209,7 @@ static int ring_take(struct actor *actor, struct record *record, struct queue_ge
     if (get->size > 0)
         memcpy(get->buffer, arena_at(&actor->arena, point.place + HEAD_BYTES), get->size);
     point_pass(&point, head);
-    end_move(&queue->get, point);
+    inline_taken(actor, queue, point, get);
     return TROUPE_OK;
 }
 
@@ -224,7 +250,7 @@ void queue_copy(struct actor *actor, const struct queue_get *get, void *buffer)
         return;
     if (buffer != NULL)
         memcpy(buffer, message->data, get->size);
-    heap_release(actor, get->place);
+    ledger_release(actor, get->place);
 }
 
 /* ---- several ---------------------------------------------------------------------------- */

@@ -6,12 +6,14 @@
  * once, so what names a lease that has ended names nothing. */
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/ledger.h"
 #include "core/party.h"
 #include "core/tx.h"
 #include "object/queue_calls.h"
 #include "object/queue_local.h"
 #include "object/queue_ring.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Not results: a message of the ring needs a block to be leased in; the block in flight is not
@@ -75,13 +77,25 @@ static void lease_write(struct actor *actor, struct queue *queue, uint64_t place
     lease->get.place = place;
 }
 
-static void lease_commit(struct actor *actor, struct record *record, struct point point)
+/* The answer of a lease for another node; its message stays where it is. */
+static void lease_witness(struct actor *actor, const struct queue_lease *lease)
+{
+    ledger_word(actor, 0, lease->get.size);
+    ledger_word(actor, 1, lease->ticket);
+    ledger_word(actor, 2, lease->attempt);
+    ledger_borrow(actor, lease->get.place + offsetof(struct message, data), lease->get.size);
+    ledger_witness(actor);
+}
+
+static void lease_commit(struct actor *actor, struct record *record, struct point point,
+                         const struct queue_lease *lease)
 {
     struct queue *queue = queue_of(record);
 
     if (queue->max_messages != 0 || queue->max_bytes != 0)
         bell_promise(actor, &record->room);
     tx_write(actor, &queue->get.turn, end_prepare(&queue->get, point));
+    lease_witness(actor, lease);
     tx_commit(actor);
 }
 
@@ -95,7 +109,7 @@ static void returned_lease(struct actor *actor, struct record *record, uint64_t 
     point.bytes += lease->get.size;
     tx_write(actor, &queue->returned, atomic_load(&message_at(&actor->arena, place)->next));
     lease_write(actor, queue, place, lease);
-    lease_commit(actor, record, point);
+    lease_commit(actor, record, point, lease);
 }
 
 static void ring_lease(struct actor *actor, struct record *record, struct point point,
@@ -117,7 +131,7 @@ static void ring_lease(struct actor *actor, struct record *record, struct point 
     point.messages++;
     point.bytes += lease->get.size;
     lease_write(actor, queue_of(record), place, lease);
-    lease_commit(actor, record, point);
+    lease_commit(actor, record, point, lease);
 }
 
 static int ring_look(struct actor *actor, struct record *record, struct queue_lease *lease)
@@ -289,6 +303,7 @@ int queue_done(struct actor *actor, uint64_t handle, uint64_t ticket, uint64_t h
         wakes = FUTEX_ALL;
     }
     tx_retire(actor, lease_unlink(actor, queue, link));
+    ledger_witness(actor);
     tx_commit(actor);
     lock_give(actor, &record->other_lock);
     bell_redeem_asleep(actor, wakes);

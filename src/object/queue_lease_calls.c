@@ -13,9 +13,9 @@
 
 static int lease_there(struct actor *actor, struct queue_lease *lease, uint64_t deadline)
 {
-    struct request request = {
-        SERVICE_QUEUE_LEASE, lease->get.handle, { lease->get.capacity, party_of(actor) }, NULL, 0
-    };
+    struct request request = { .op = SERVICE_QUEUE_LEASE,
+                               .object = lease->get.handle,
+                               .words = { lease->get.capacity, party_of(actor) } };
     struct answer answer;
     int result;
 
@@ -114,7 +114,9 @@ static int lease_handler(struct actor *actor, const struct request *request, boo
 
 int troupe_queue_done(troupe_queue queue, troupe_lease lease)
 {
-    struct request request = { SERVICE_QUEUE_DONE, queue.id, { lease.id }, NULL, 0 };
+    struct request request = { .op = SERVICE_QUEUE_DONE,
+                               .object = queue.id,
+                               .words = { lease.id } };
     struct answer answer;
     struct actor *actor;
     int result = world_enter(&actor);
@@ -144,7 +146,7 @@ static int done_handler(struct actor *actor, const struct request *request, bool
 
 int troupe_queue_join(troupe_queue queue, long timeout_ms)
 {
-    struct request request = { SERVICE_QUEUE_JOIN, queue.id, { 0 }, NULL, 0 };
+    struct request request = { .op = SERVICE_QUEUE_JOIN, .object = queue.id };
     struct answer answer;
     struct actor *actor;
     int result = world_enter(&actor);

@@ -17,7 +17,9 @@ struct queue_put {
     uint64_t handle;
     const void *data; /* [size] */
     size_t size;
+    size_t before; /* messages of the same call that are in already */
     bool sure;
+    uint64_t landed;         /* the block that data lies in, in flight with the actor; or 0 */
     bool arena_full;         /* out: the last try met a full arena, not a full queue */
     uint64_t block, segment; /* of the try under way: in flight, or 0 */
 };

@@ -61,7 +61,9 @@ static size_t pack_measure(const struct queue_put_many *put, size_t *bytes)
 static int pack_send(struct actor *actor, struct queue_put_many *put, uint64_t deadline)
 {
     size_t bytes, count = pack_measure(put, &bytes);
-    struct request request = { SERVICE_QUEUE_PUT_MANY, put->handle, { count }, NULL, bytes };
+    struct request request = {
+        .op = SERVICE_QUEUE_PUT_MANY, .object = put->handle, .words = { count }, .size = bytes
+    };
     struct answer answer;
     unsigned char *pack = malloc(bytes), *to = pack;
     int result;
@@ -164,9 +166,9 @@ static void unpack_into(const struct answer *answer, struct queue_get_many *get)
 
 static int get_many_there(struct actor *actor, struct queue_get_many *get, uint64_t deadline)
 {
-    struct request request = {
-        SERVICE_QUEUE_GET_MANY, get->handle, { get->capacity, party_of(actor), get->most }, NULL, 0
-    };
+    struct request request = { .op = SERVICE_QUEUE_GET_MANY,
+                               .object = get->handle,
+                               .words = { get->capacity, party_of(actor), get->most } };
     struct answer answer;
     int result = home_ask(actor, OBJECT_QUEUE, &request, deadline, &answer);
 

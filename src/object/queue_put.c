@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/futex.h"
+#include "core/ledger.h"
 #include "core/tx.h"
 #include "object/queue_ring.h"
 
@@ -140,15 +141,20 @@ static void line_ahead(const struct arena *arena, uint64_t place)
 #endif
 }
 
-/* Writes a message that lies in the ring behind the place, with nothing behind it, and publishes
- * it. */
-static void publish_inline(const struct arena *arena, uint64_t place, const void *data, size_t size)
+/* Writes a message that lies in the ring behind the place, with nothing behind it. */
+static void write_inline(const struct arena *arena, uint64_t place, const void *data, size_t size)
 {
     uint64_t next = place + head_span(HEAD_INLINE, size);
 
     if (size > 0)
         memcpy(arena_at(arena, place + HEAD_BYTES), data, size);
     atomic_store_explicit(head_at(arena, next), 0, memory_order_relaxed);
+}
+
+/* The same, and publishes it. */
+static void publish_inline(const struct arena *arena, uint64_t place, const void *data, size_t size)
+{
+    write_inline(arena, place, data, size);
     atomic_store_explicit(head_at(arena, place), head_make(HEAD_INLINE, size),
                           memory_order_release);
 }
@@ -158,6 +164,24 @@ static void point_pass(struct point *point, uint64_t span, size_t size)
     point->place += span;
     point->messages++;
     point->bytes += size;
+}
+
+/* The coming commit is the effect of a put for another node: the answer counts what is in. */
+static void put_witness(struct actor *actor, uint64_t messages)
+{
+    ledger_word_write(actor, 0, messages);
+    ledger_witness(actor);
+}
+
+/* For another node: publishes a message that was written at the place, and what was published
+ * behind it, which nobody sees before, together with the answer that so many messages are in. */
+static void publish_witnessed(struct actor *actor, struct queue *queue, struct point point,
+                              uint64_t place, size_t size, uint64_t messages)
+{
+    tx_write(actor, head_at(&actor->arena, place), head_make(HEAD_INLINE, size));
+    tx_write(actor, &queue->put.turn, end_prepare(&queue->put, point));
+    put_witness(actor, messages);
+    tx_commit(actor);
 }
 
 /* The head and the offset of a message in a block; the head is returned, to be written last. */
@@ -178,6 +202,7 @@ static void put_block(struct actor *actor, struct queue *queue, struct point poi
     point_pass(&point, head_span(HEAD_BLOCK, put->size), put->size);
     tx_write(actor, place, head);
     tx_write(actor, &queue->put.turn, end_prepare(&queue->put, point));
+    put_witness(actor, put->before + 1);
     tx_commit(actor);
 }
 
@@ -197,7 +222,24 @@ static void put_linked(struct actor *actor, struct queue *queue, struct point po
     point_pass(&point, head_span(kind, put->size), put->size);
     tx_write(actor, link, head_make(HEAD_LINK, put->segment));
     tx_write(actor, &queue->put.turn, end_prepare(&queue->put, point));
+    put_witness(actor, put->before + 1);
     tx_commit(actor);
+}
+
+static void put_inline(struct actor *actor, struct queue *queue, struct point point,
+                       const struct queue_put *put)
+{
+    uint64_t place = point.place;
+
+    line_ahead(&actor->arena, place);
+    point_pass(&point, head_span(HEAD_INLINE, put->size), put->size);
+    if (ledger_serves(actor)) {
+        write_inline(&actor->arena, place, put->data, put->size);
+        publish_witnessed(actor, queue, point, place, put->size, put->before + 1);
+        return;
+    }
+    publish_inline(&actor->arena, place, put->data, put->size);
+    end_move(&queue->put, point);
 }
 
 /* The put end is claimed. A segment that is not wanted any more must not be linked by the commit.
@@ -226,10 +268,7 @@ static int put_claimed(struct actor *actor, struct record *record, struct point 
         put_block(actor, queue, point, put);
         return TROUPE_OK;
     }
-    line_ahead(&actor->arena, point.place);
-    publish_inline(&actor->arena, point.place, put->data, put->size);
-    point_pass(&point, span, put->size);
-    end_move(&queue->put, point);
+    put_inline(actor, queue, point, put);
     return TROUPE_OK;
 }
 
@@ -256,10 +295,20 @@ static int block_alloc(struct actor *actor, struct queue_put *put, uint64_t byte
     return result;
 }
 
+/* Fills in what stands before the message in its block. */
+static struct message *block_begin(struct actor *actor, const struct queue_put *put)
+{
+    struct message *message = arena_at(&actor->arena, put->block);
+
+    atomic_store_explicit(&message->order, 0, memory_order_relaxed);
+    atomic_store_explicit(&message->attempt, 0, memory_order_relaxed);
+    message->size = put->size;
+    return message;
+}
+
 /* What can be refused without a copy of the message is. */
 static int block_make(struct actor *actor, struct queue_put *put)
 {
-    struct message *message;
     struct record *record;
     struct point point;
     int result = put_claim(actor, put->handle, &record, &point);
@@ -271,14 +320,10 @@ static int block_make(struct actor *actor, struct queue_put *put)
         result = is_full(queue_of(record), &point);
     lock_give(actor, &record->lock);
     if (result == TROUPE_OK)
-        result = block_alloc(actor, put, sizeof *message + put->size, &put->block);
+        result = block_alloc(actor, put, sizeof(struct message) + put->size, &put->block);
     if (result != TROUPE_OK)
         return result;
-    message = arena_at(&actor->arena, put->block);
-    atomic_store_explicit(&message->order, 0, memory_order_relaxed);
-    atomic_store_explicit(&message->attempt, 0, memory_order_relaxed);
-    message->size = put->size;
-    memcpy(message->data, put->data, put->size);
+    memcpy(block_begin(actor, put)->data, put->data, put->size);
     return TROUPE_OK;
 }
 
@@ -289,31 +334,44 @@ static int put_with_segment(struct actor *actor, struct queue_put *put)
     return result == TROUPE_OK ? put_once(actor, put) : result;
 }
 
+/* A message that is not in. A block that it came with stays in flight: it may be tried again. */
+static void put_abort(struct actor *actor, const struct queue_put *put)
+{
+    if (put->landed == 0)
+        tx_abort(actor);
+    else if (put->segment != 0)
+        heap_release(actor, put->segment);
+}
+
 int queue_put_try(struct actor *actor, struct queue_put *put)
 {
     int result = TROUPE_OK;
 
     put->arena_full = false;
-    put->block = put->segment = 0;
-    if (put->size > QUEUE_INLINE_MOST)
+    put->segment = 0;
+    put->block = put->landed;
+    if (put->landed != 0)
+        block_begin(actor, put);
+    else if (put->size > QUEUE_INLINE_MOST)
         result = block_make(actor, put);
     if (result == TROUPE_OK)
         result = put_once(actor, put);
     if (result == SEGMENT_WANTED)
         result = put_with_segment(actor, put);
     if (result != TROUPE_OK && (put->block | put->segment) != 0)
-        tx_abort(actor);
+        put_abort(actor, put);
     return result;
 }
 
 /* ---- several ---------------------------------------------------------------------------- */
 
 /* Puts messages in the ring as long as they lie in it and fit, under one claim; the end moves once.
- * Returns how many. */
+ * For another node the first is published last, with the end. Returns how many. */
 static size_t put_run(struct actor *actor, struct record *record, struct point *point,
                       const struct queue_put_many *put)
 {
     struct queue *queue = queue_of(record);
+    uint64_t first = point->place;
     size_t done = 0;
 
     while (done < BATCH_MOST && put->done + done < put->count) {
@@ -324,11 +382,17 @@ static size_t put_run(struct actor *actor, struct record *record, struct point *
             !has_room(record, point, message->size, false))
             break;
         line_ahead(&actor->arena, point->place);
-        publish_inline(&actor->arena, point->place, message->data, message->size);
+        if (done == 0 && ledger_serves(actor))
+            write_inline(&actor->arena, point->place, message->data, message->size);
+        else
+            publish_inline(&actor->arena, point->place, message->data, message->size);
         point_pass(point, span, message->size);
         done++;
     }
-    if (done > 0)
+    if (done > 0 && ledger_serves(actor))
+        publish_witnessed(actor, queue, *point, first, put->messages[put->done].size,
+                          put->done + done);
+    else if (done > 0)
         end_move(&queue->put, *point);
     return done;
 }
@@ -352,9 +416,11 @@ static int run_once(struct actor *actor, struct queue_put_many *put, size_t *don
 static int single_once(struct actor *actor, struct queue_put_many *put)
 {
     const troupe_bytes *message = &put->messages[put->done];
-    struct queue_put single = {
-        .handle = put->handle, .data = message->data, .size = message->size, .sure = put->sure
-    };
+    struct queue_put single = { .handle = put->handle,
+                                .data = message->data,
+                                .size = message->size,
+                                .sure = put->sure,
+                                .before = put->done };
     int result = queue_put_try(actor, &single);
 
     put->arena_full = single.arena_full;

@@ -301,28 +301,38 @@ static int wait_for(struct actor *actor, struct waiting *waiting, uint64_t deadl
     return result == TROUPE_TIMEOUT ? is_late() : result;
 }
 
+int wait_first(struct actor *actor, const uint64_t *items, size_t count, uint64_t deadline,
+               size_t *index)
+{
+    struct waiting waiting = { .items = malloc(count * sizeof *items),
+                               .count = count,
+                               .bells = calloc(count, sizeof(struct bell *)) };
+    int result;
+
+    if (waiting.items != NULL && waiting.bells != NULL) {
+        memcpy(waiting.items, items, count * sizeof *items);
+        result = wait_for(actor, &waiting, deadline);
+    } else
+        result = fail(TROUPE_NO_MEMORY, "no memory to wait for %zu items", count);
+    if (result == TROUPE_OK || result == TROUPE_BAD_HANDLE)
+        *index = waiting.index;
+    free(waiting.items);
+    free(waiting.bells);
+    return result;
+}
+
 int troupe_wait(const uint64_t *items, size_t count, long timeout_ms, size_t *index)
 {
-    struct waiting waiting = { .count = count };
     struct actor *actor;
+    size_t first;
     int result = world_enter(&actor);
 
     if (result != TROUPE_OK)
         return result;
     if (items == NULL || count == 0)
         return fail(TROUPE_BAD_ARGUMENT, "nothing to wait for; pass at least one item");
-    waiting.items = malloc(count * sizeof *waiting.items);
-    waiting.bells = calloc(count, sizeof(struct bell *));
-    if (waiting.items != NULL && waiting.bells != NULL) {
-        memcpy(waiting.items, items, count * sizeof *items);
-        result = wait_for(actor, &waiting, home_deadline(timeout_ms));
-    } else
-        result = fail(TROUPE_NO_MEMORY, "no memory to wait for %zu items", count);
-    if (index != NULL && (result == TROUPE_OK || result == TROUPE_BAD_HANDLE))
-        *index = waiting.index;
-    free(waiting.items);
-    free(waiting.bells);
-    return result;
+    return wait_first(actor, items, count, home_deadline(timeout_ms),
+                      index != NULL ? index : &first);
 }
 
 void wait_register(void)

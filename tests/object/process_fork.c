@@ -179,6 +179,14 @@ static int meet(const void *argument, size_t bytes)
                : 2;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* A fork beside a thread that allocates, here the one that tends the child before, leaves the child
+ * the lock of libasan's allocator (GCC 12), and it waits for ever: so one after the other. */
+#define ONE_BY_ONE 1
+#else
+#define ONE_BY_ONE 0
+#endif
+
 static void test_many_parties(void **state)
 {
     enum { PARTIES = 10 };
@@ -187,9 +195,12 @@ static void test_many_parties(void **state)
     troupe_process_status status;
 
     (void)state;
-    for (int i = 0; i < PARTIES; i++)
+    for (int i = 0; i < PARTIES; i++) {
         crew[i] = harness_fork(meet, &places, sizeof places);
-    for (int i = 0; i < PARTIES; i++)
+        if (ONE_BY_ONE)
+            assert_int_not_equal(harness_get_int(places.ready), (int)getpid());
+    }
+    for (int i = 0; i < PARTIES && !ONE_BY_ONE; i++)
         assert_int_not_equal(harness_get_int(places.ready), (int)getpid());
     assert_int_equal(troupe_process_status_get(crew[0], &status), TROUPE_OK);
     assert_int_equal(status.state, TROUPE_STATE_RUNNING);
@@ -296,6 +307,7 @@ static int start_beside_a_thread(int with_threads, troupe_process *process)
 
     pthread_mutex_lock(&idle_lock);
     pthread_create(&thread, NULL, idle, NULL);
+    pthread_setname_np(thread, "solver");
     result = troupe_process_start(return_three, NULL, 0, &options, process);
     pthread_mutex_unlock(&idle_lock);
     pthread_join(thread, NULL);
@@ -308,7 +320,8 @@ static int refused_beside_a_thread(const void *argument, size_t bytes)
     int result = start_beside_a_thread(0, &process);
 
     (void)argument, (void)bytes;
-    if (result != TROUPE_BAD_ARGUMENT || strstr(troupe_last_error(), "with_threads") == NULL)
+    if (result != TROUPE_BAD_ARGUMENT || strstr(troupe_last_error(), "with_threads") == NULL ||
+        strstr(troupe_last_error(), "(solver)") == NULL)
         return 1;
     if (start_beside_a_thread(1, &process) != TROUPE_OK ||
         troupe_process_join(process, TROUPE_FOREVER) != TROUPE_OK)

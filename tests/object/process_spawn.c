@@ -5,6 +5,7 @@
 #include "counts.h"
 #include "world/footprint.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,39 @@ static void test_environment(void **state)
     harness_done(harness_spawn(count_launcher_variables, NULL, 0), 0);
     status = harness_end(harness_start_on(0, count_launcher_variables, NULL, 0));
     assert_int_not_equal(status.exit_code, 0); /* so the count can see them */
+}
+
+/* Whether the caller's open file and locked lock are here: 1 and 2. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int see_open_and_locked(const void *argument, size_t bytes)
+{
+    char text[8] = "";
+    int seen = pread(*(const int *)argument, text, 5, 0) == 5 && strcmp(text, "hello") == 0;
+
+    (void)bytes;
+    if (pthread_mutex_trylock(&lock) != 0)
+        return seen + 2;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+static void test_neither_files_nor_locks(void **state)
+{
+    char path[] = "/tmp/spawn-XXXXXX";
+    int opened = mkstemp(path); /* not closed by exec */
+    troupe_process_options fork = { .method = TROUPE_METHOD_FORK, .with_threads = 1 };
+
+    (void)state;
+    assert_true(opened >= 0);
+    unlink(path);
+    assert_int_equal(write(opened, "hello", 5), 5);
+    pthread_mutex_lock(&lock);
+    for (int keeper = 0; keeper < troupe_world_size(); keeper++) /* they take turns */
+        harness_done(harness_spawn(see_open_and_locked, &opened, sizeof opened), 0);
+    harness_done(harness_start(see_open_and_locked, &opened, sizeof opened, &fork), 3);
+    pthread_mutex_unlock(&lock);
+    close(opened);
 }
 
 static int is_whole(const void *argument, size_t bytes)
@@ -267,6 +301,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fresh_globals),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_neither_files_nor_locks),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_a_hundred_at_once),

@@ -320,12 +320,48 @@ static void test_dead_watchers(void **state)
     troupe_queue_destroy(watch.told);
 }
 
+/* Opens the pipe of a name for itself, and answers through its second end. */
+static int answer_by_name(const void *argument, size_t bytes)
+{
+    troupe_pipe first, second;
+    int value;
+
+    (void)bytes;
+    if (troupe_pipe_open(argument, NULL, &first, &second) != TROUPE_OK)
+        return 1;
+    if (troupe_pipe_receive(second, &value, sizeof value, NULL, HARNESS_LIMIT_MS) != TROUPE_OK)
+        return 2;
+    value++;
+    return troupe_pipe_send(second, &value, sizeof value, HARNESS_LIMIT_MS) == TROUPE_OK ? 0 : 3;
+}
+
+/* From each rank, so from each node. */
+static void test_pipe_by_name(void **state)
+{
+    static const char name[] = "line";
+    troupe_pipe first, second, again[2];
+
+    (void)state;
+    for (int rank = 0; rank < troupe_world_size(); rank++) {
+        troupe_process process;
+
+        assert_int_equal(troupe_pipe_open(name, NULL, &first, &second), TROUPE_OK);
+        assert_int_equal(troupe_pipe_open(name, NULL, &again[0], &again[1]), TROUPE_OK);
+        assert_true(again[0].id == first.id && again[1].id == second.id);
+        process = harness_start_on(rank, answer_by_name, name, sizeof name);
+        assert_int_equal(exchange(first, rank), rank + 1);
+        harness_done(process, 0);
+        assert_int_equal(troupe_pipe_destroy(second), TROUPE_OK);
+    }
+    assert_int_equal(troupe_pipe_open("", NULL, &first, &second), TROUPE_BAD_ARGUMENT);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipe_ends),     cmocka_unit_test(test_rank_lets_go),
         cmocka_unit_test(test_shared_end),    cmocka_unit_test(test_wait_for_any),
-        cmocka_unit_test(test_dead_watchers),
+        cmocka_unit_test(test_dead_watchers), cmocka_unit_test(test_pipe_by_name),
     };
 
     if (troupe_init(&argc, &argv) != TROUPE_OK)

@@ -34,6 +34,15 @@ typedef struct troupe_pipe_options {
 TROUPE_API int troupe_pipe_create(const troupe_pipe_options *options, troupe_pipe *first,
                                   troupe_pipe *second);
 
+/* Finds the pipe of this name, the same in the whole world, or makes it on the caller's node: of
+ * several callers at once one makes it, and all get both its ends. Options count only for whoever
+ * makes it. Who opens agree on who takes which end. The name is free again when the pipe is gone:
+ * both ends closed, or destroyed.
+ *
+ * Returns     TROUPE_OK; TROUPE_BAD_ARGUMENT for no name, or one that is too long */
+TROUPE_API int troupe_pipe_open(const char *name, const troupe_pipe_options *options,
+                                troupe_pipe *first, troupe_pipe *second);
+
 /* Takes hold of an end, as its first use does: for a process that keeps an end open while others
  * come and go.
  *

@@ -37,9 +37,10 @@ typedef struct troupe_pool_options {
         initializer;      /* each worker runs it before its first task; not 0 ends the worker */
     const void *argument; /* the initializer's; copied */
     size_t argument_bytes;
-    int gpus;      /* with TROUPE_METHOD_SPAWN: how many GPUs each worker is to have of its own */
-    int max_tasks; /* then a worker leaves and another one is started; 0: no limit */
-    int tries;     /* how often a task may be begun, at most 31; 0: 3 */
+    int gpus; /* with TROUPE_METHOD_SPAWN: how many GPUs each worker is to have of its own */
+    int with_threads; /* with TROUPE_METHOD_FORK: see troupe_process_options */
+    int max_tasks;    /* then a worker leaves and another one is started; 0: no limit */
+    int tries;        /* how often a task may be begun, at most 31; 0: 3 */
 } troupe_pool_options;
 
 /* Makes a pool and starts its workers. It lives on the caller's node, and as long as the caller's
@@ -167,7 +168,10 @@ TROUPE_API int troupe_result_close(troupe_result result);
 /* Takes no more tasks; those that were taken are run, then the workers leave. */
 TROUPE_API int troupe_pool_close(troupe_pool pool);
 
-/* Begins no more tasks; the workers leave after the tasks that they are in. */
+/* Begins no more tasks, and ends those that run: a worker by fork or spawn that is in one gets
+ * SIGTERM; one on a rank is cancelled, so that its task's waits end and troupe_process_cancelled
+ * says so. Whoever has not left 2 seconds later is killed by troupe_pool_join, or by
+ * troupe_finalize, and a rank goes with it. */
 TROUPE_API int troupe_pool_terminate(troupe_pool pool);
 
 /* Waits for the end of all workers.
@@ -177,7 +181,8 @@ TROUPE_API int troupe_pool_terminate(troupe_pool pool);
  *             TROUPE_BAD_ARGUMENT  the pool was neither closed nor terminated */
 TROUPE_API int troupe_pool_join(troupe_pool pool, long timeout_ms);
 
-/* Terminates and frees the pool and its results; does not wait for workers. */
+/* Terminates, as troupe_pool_terminate, and frees the pool and its results; does not wait for
+ * workers. */
 TROUPE_API int troupe_pool_destroy(troupe_pool pool);
 
 /* ---- what a task may ask ------------------------------------------------------------------- */

@@ -109,6 +109,39 @@ typedef struct troupe_process_status {
 TROUPE_API int troupe_process_start(troupe_target target, const void *argument, size_t bytes,
                                     const troupe_process_options *options, troupe_process *process);
 
+/* Runs target in n processes that begin together, each on a rank of its own: all of them or none.
+ * They know their places (troupe_process_group), and have a communicator of their own for MPI
+ * (troupe_group_communicator in troupe/mpi.h).
+ *
+ * A member may return, fail or be cancelled by itself. But one that dies with its rank (by a
+ * signal, by exit, by troupe_process_kill) leaves siblings that may wait for it in MPI, where
+ * nothing can wake them. So then those that have asked for the communicator are ended by SIGKILL,
+ * their ranks with them, and the others are cancelled.
+ *
+ * n           1 to the ranks of the world
+ * argument    [bytes] the same for all
+ * options     may be NULL. name: a member is called "<name>-<index>". where: TROUPE_ANYWHERE or
+ *             TROUPE_ON_NODE. when_busy: TROUPE_BUSY_ERROR, or wait until n ranks are idle at the
+ *             same time
+ * processes   [n] the handles, in the order of the places; filled only on success
+ * Returns     TROUPE_OK
+ *             TROUPE_BAD_ARGUMENT  n or an option is wrong
+ *             TROUPE_NO_RANK       so many ranks are not left, the caller's own not counted
+ *             TROUPE_BUSY          so many are not idle, and when_busy says TROUPE_BUSY_ERROR
+ *             TROUPE_FULL          the arena has no room
+ *             TROUPE_CANCELLED     the caller's own process was cancelled
+ * Threads     any; any process of the world */
+TROUPE_API int troupe_process_start_group(int n, troupe_target target, const void *argument,
+                                          size_t bytes, const troupe_process_options *options,
+                                          troupe_process *processes);
+
+/* The caller's place in the group that its process was started in.
+ *
+ * index, size  may be NULL
+ * Returns     TROUPE_OK
+ *             TROUPE_NOT_FOUND  it is in none */
+TROUPE_API int troupe_process_group(int *index, int *size);
+
 /* Waits until the process has ended, by whatever end.
  *
  * Returns     TROUPE_OK       it has ended; troupe_process_status tells how
