@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cmd.h"
+#include "host_options.h"
 #include "job/ranks.h"
 #include "place_options.h"
 #include "plan_show.h"
@@ -24,7 +25,7 @@ enum {
 
 struct request {
     struct plan_request plan;
-    struct hostfile hosts;
+    struct host_options hosts;
     struct job_ranks_wanted wanted;
     int all;
     bool json;
@@ -35,7 +36,7 @@ struct request {
 static int one_plan(const struct request *request, int ranks, int per_node, json_t **json)
 {
     struct plan_world world;
-    int result = plan_world_make(&request->plan, &request->hosts, ranks, per_node, &world);
+    int result = plan_world_make(&request->plan, &request->hosts.hosts, ranks, per_node, &world);
 
     if (result != TROUPE_OK)
         return result;
@@ -80,8 +81,6 @@ static int decided_plan(struct request *request)
     int ranks, per_node, result;
 
     request->wanted.topology = request->plan.options.topology;
-    request->wanted.hosts = (int)request->hosts.count;
-    request->wanted.slots = hostfile_slots(&request->hosts);
     result = job_ranks_decide(&request->wanted, &ranks, &per_node);
     if (result == TROUPE_OK)
         result = one_plan(request, ranks, per_node, &json);
@@ -97,7 +96,7 @@ static int machine_prepare(struct request *request)
 
     if (result != TROUPE_OK)
         return result;
-    request->plan.given.several_nodes = request->hosts.count > 1;
+    request->plan.given.several_nodes = request->hosts.hosts.count > 1;
     if (request->plan.options.topology == NULL) {
         result = cpus_of_process(0, &own);
         if (result == TROUPE_OK)
@@ -136,17 +135,6 @@ static int count_take(const char *name, const char *value, int *count)
     return CMD_OK;
 }
 
-static int hosts_take(int letter, const char *value, struct hostfile *hosts)
-{
-    int result;
-
-    if (hosts->count > 0)
-        return cmd_usage_error(&cmd_plan, "the hosts are named twice; write one --hostfile or "
-                                          "--host");
-    result = letter == OPTION_HOST ? hostfile_read_list(value, hosts) : hostfile_read(value, hosts);
-    return result == TROUPE_OK ? CMD_OK : cmd_usage_error(&cmd_plan, "%s", troupe_last_error());
-}
-
 static int option_take(int letter, const char *value, struct request *request)
 {
     switch (letter) {
@@ -157,8 +145,9 @@ static int option_take(int letter, const char *value, struct request *request)
     case OPTION_PER_GPU:
         return count_take("--per-gpu", value, &request->wanted.per_gpu);
     case OPTION_HOST:
+        return host_list_take(&cmd_plan, value, &request->hosts);
     case OPTION_HOSTFILE:
-        return hosts_take(letter, value, &request->hosts);
+        return host_file_take(&cmd_plan, value, &request->hosts);
     case OPTION_ALL:
         return count_take("--all-n", value, &request->all);
     case OPTION_JSON:
@@ -186,7 +175,8 @@ static int request_read(struct request *request, int argc, char **argv)
     if (status == CMD_OK && argc > optind)
         return cmd_usage_error(&cmd_plan, "%s: takes no command; write troupe run -n N %s",
                                argv[optind], argv[optind]);
-    return status;
+    return status == CMD_OK ? host_options_decide(&cmd_plan, &request->hosts, &request->wanted)
+                            : status;
 }
 
 static int plan(int argc, char **argv)
@@ -199,7 +189,7 @@ static int plan(int argc, char **argv)
         status = place_topology_check(&cmd_plan, &request.plan.options);
     if (status == CMD_OK)
         status = request_run(&request);
-    hostfile_free(&request.hosts);
+    host_options_free(&request.hosts);
     return status;
 }
 

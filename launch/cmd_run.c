@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "job/hostfile.h"
+#include "host_options.h"
 #include "job/ranks.h"
 #include "job/run.h"
 #include "job/supervise.h"
@@ -30,6 +30,7 @@ enum {
     OPTION_MPIRUN_ARGS,
     OPTION_HOST,
     OPTION_HOSTFILE,
+    OPTION_STRICT,
     OPTION_DRY_RUN
 };
 
@@ -48,8 +49,10 @@ static const struct cmd_option options_table[] = {
     { OPTION_ARENA, "arena", "SIZE", "shared memory a node reserves: 64M, 2G" },
     { OPTION_LAUNCHER, "launcher", "WHICH", "auto or mpirun" },
     { OPTION_MPIRUN_ARGS, "mpirun-args", "ARGS", "more arguments for mpirun, split at blanks" },
-    { OPTION_HOST, "host", "HOST", "this host's name, as mpirun's --host" },
-    { OPTION_HOSTFILE, "hostfile", "FILE", "as mpirun's --hostfile, naming this host" },
+    { OPTION_HOST, "host", "LIST", "hosts: node1,node2:4" },
+    { OPTION_HOSTFILE, "hostfile", "FILE",
+      "hosts, one a line: node1 slots=4, node1:4, or node1 for each slot" },
+    { OPTION_STRICT, "strict", NULL, "status 1 when a worker died, though the program went on" },
     { OPTION_DRY_RUN, "dry-run", NULL, "print what would be executed, and do nothing" },
     { 'v', "verbose", NULL, "say on standard error what is executed" },
     { 0, NULL, NULL, NULL },
@@ -59,8 +62,9 @@ static const struct cmd_option options_table[] = {
 struct request {
     struct job_run run;
     struct words settings, mpirun_arguments, prefix;
+    struct words command; /* what is run, where it is not main's words */
     struct job_ranks_wanted wanted;
-    struct hostfile hosts;
+    struct host_options hosts;
     struct topo_options place; /* what the ranks will plan by */
     bool torch, dry_run, verbose;
 };
@@ -122,22 +126,6 @@ static int count_add(const char *name, const char *value, int *count)
     return job_ranks_read(name, value, count) == TROUPE_OK ? CMD_OK : failed(CMD_USAGE);
 }
 
-static int hosts_add(struct request *request, int letter, const char *value)
-{
-    int result;
-
-    if (request->hosts.count > 0)
-        return cmd_usage_error(&cmd_run,
-                               "the hosts are named twice; write one --hostfile or --host");
-    if (letter == OPTION_HOST)
-        request->run.hosts = value;
-    else
-        request->run.hostfile = value;
-    result = letter == OPTION_HOST ? hostfile_read_list(value, &request->hosts)
-                                   : hostfile_read(value, &request->hosts);
-    return result == TROUPE_OK ? CMD_OK : failed(CMD_USAGE);
-}
-
 static int arena_add(struct request *request, const char *value)
 {
     uint64_t bytes;
@@ -191,7 +179,11 @@ static int option_take(struct request *request, int letter, const char *value)
                                                                            : failed(CMD_USAGE);
     case OPTION_HOST:
     case OPTION_HOSTFILE:
-        return hosts_add(request, letter, value);
+        return letter == OPTION_HOST ? host_list_take(&cmd_run, value, &request->hosts)
+                                     : host_file_take(&cmd_run, value, &request->hosts);
+    case OPTION_STRICT:
+        words_set(&request->settings, "TROUPE_STRICT", "1");
+        return CMD_OK;
     case OPTION_DRY_RUN:
         request->dry_run = true;
         return CMD_OK;
@@ -210,7 +202,7 @@ static int place_check(const struct request *request)
     struct topo_options options = request->place;
     struct topo_place place;
 
-    if (request->hosts.count > 0)
+    if (request->hosts.hosts.count > 0)
         return CMD_OK;
     options.mask = words_value(&request->settings, MASK_VARIABLE);
     if (options.mask == NULL && getenv(MASK_VARIABLE) == NULL && options.topology == NULL &&
@@ -224,7 +216,7 @@ static int place_check(const struct request *request)
 
 static int torch_prepare(struct request *request)
 {
-    const char *first = request->hosts.count > 0 ? request->hosts.hosts[0].name : NULL;
+    const char *first = request->hosts.hosts.count > 0 ? request->hosts.hosts.hosts[0].name : NULL;
 
     if (words_value(&request->settings, "TROUPE_GPU_MODE") == NULL)
         torch_mode_default(&request->place);
@@ -236,15 +228,19 @@ static int torch_prepare(struct request *request)
 /* From the options to a whole request. */
 static int request_decide(struct request *request)
 {
-    request->wanted.hosts = (int)request->hosts.count;
-    request->wanted.slots = hostfile_slots(&request->hosts);
+    int status = host_options_decide(&cmd_run, &request->hosts, &request->wanted);
+
+    if (status != CMD_OK)
+        return status;
+    request->run.hosts = request->hosts.list;
+    request->run.hostfile = request->hosts.file;
+    request->run.goes_elsewhere = host_options_go_elsewhere(&request->hosts);
     request->wanted.topology = request->place.topology;
     if (job_ranks_decide(&request->wanted, &request->run.ranks, &request->run.per_node) !=
         TROUPE_OK)
         return failed(CMD_USAGE);
     if (request->torch) {
-        int status = torch_prepare(request);
-
+        status = torch_prepare(request);
         if (status != CMD_OK)
             return status;
     }
@@ -334,6 +330,34 @@ static int request_run(struct request *request)
     return status;
 }
 
+static bool has_word(char *const *words, const char *word)
+{
+    while (*words != NULL && strcmp(*words, word) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* mpirun begins another program at a word ":", so the command travels with another word for it,
+ * one that it does not have; wrap puts it back. */
+static void colons_replace(struct request *request)
+{
+    struct text stand_in = { 0 };
+
+    if (!has_word(request->run.command, ":"))
+        return;
+    do
+        text_append(&stand_in, "colon");
+    while (!stand_in.broken && has_word(request->run.command, stand_in.data));
+    words_append(&request->prefix, "--colon");
+    words_append(&request->prefix, stand_in.broken ? "" : stand_in.data);
+    for (char *const *word = request->run.command; *word != NULL; word++)
+        words_append(&request->command,
+                     strcmp(*word, ":") == 0 && !stand_in.broken ? stand_in.data : *word);
+    request->prefix.broken |= stand_in.broken || request->command.broken;
+    request->run.command = request->command.data;
+    text_free(&stand_in);
+}
+
 static int run(int argc, char **argv)
 {
     struct request request = { 0 };
@@ -347,6 +371,7 @@ static int run(int argc, char **argv)
         words_append(&request.prefix, "wrap");
         if (request.torch)
             words_append(&request.prefix, "--torch");
+        colons_replace(&request);
         request.run.prefix = request.prefix.data;
         request.run.settings = request.settings.data;
         request.run.mpirun_arguments = request.mpirun_arguments.data;
@@ -356,9 +381,10 @@ static int run(int argc, char **argv)
             status = request_run(&request);
     }
     words_free(&request.prefix);
+    words_free(&request.command);
     words_free(&request.settings);
     words_free(&request.mpirun_arguments);
-    hostfile_free(&request.hosts);
+    host_options_free(&request.hosts);
     return status;
 }
 

@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "job/launcher_only.h"
 #include "job/stdio.h"
 #include "place_options.h"
 #include "torch.h"
 #include "troupe/troupe.h"
 
-enum { OPTION_TORCH = PLACE_OPTION_OWN };
+enum { OPTION_TORCH = PLACE_OPTION_OWN, OPTION_COLON };
 
 static int become(char **argv)
 {
@@ -25,7 +26,18 @@ static int become(char **argv)
 struct request {
     struct topo_options options;
     bool mode_chosen, torch;
+    const char *colon; /* the word that stands for ":", or NULL */
 };
+
+/* mpirun begins another program at a word ":", so `troupe run` writes another word for it. */
+static void colons_restore(char **command, const char *colon)
+{
+    static char word[] = ":";
+
+    for (; colon != NULL && *command != NULL; command++)
+        if (strcmp(*command, colon) == 0)
+            *command = word;
+}
 
 static int request_read(struct request *request, int argc, char **argv)
 {
@@ -40,6 +52,8 @@ static int request_read(struct request *request, int argc, char **argv)
         request->torch |= letter == OPTION_TORCH;
         if (letter == CMD_OPTION_BAD)
             status = CMD_USAGE;
+        else if (letter == OPTION_COLON)
+            request->colon = value;
         else if (letter != OPTION_TORCH)
             status = place_option_take(&cmd_wrap, letter, value, &request->options);
     }
@@ -47,6 +61,7 @@ static int request_read(struct request *request, int argc, char **argv)
         status = cmd_usage_error(&cmd_wrap, "no command; write: mpirun -n 4 troupe wrap ./program");
     if (request->torch && !request->mode_chosen)
         torch_mode_default(&request->options);
+    colons_restore(argv + optind, request->colon);
     return status;
 }
 
@@ -75,6 +90,7 @@ static int wrap(int argc, char **argv)
     struct job_place detected;
     int status = request_read(&request, argc, argv);
 
+    launcher_only_forget();
     if (status == CMD_OK)
         status = place_detect(&cmd_wrap, &detected);
     /* First the pipes, so that what is said from here on comes in whole lines. */
@@ -96,6 +112,7 @@ static const struct cmd_option options_table[] = {
     { PLACE_OPTION_BIND, "bind", "HOW", PLACE_HELP_BIND },
     { PLACE_OPTION_TOPO, "topo", "FILE", PLACE_HELP_TOPO },
     { OPTION_TORCH, "torch", NULL, "Set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR … too" },
+    { OPTION_COLON, "colon", "WORD", "What stands for the word : in COMMAND, for mpirun's sake" },
     { 0, NULL, NULL, NULL },
 };
 

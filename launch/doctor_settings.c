@@ -31,8 +31,10 @@ static void look_at_others(struct doctor *doctor)
  * Troupe sets for its own processes are not the user's. */
 static void look_at_unknown(struct doctor *doctor)
 {
-    static const char *const own[] = { "TROUPE_PLACED", "TROUPE_SUPERVISOR", "TROUPE_FRESH",
-                                       "TROUPE_BUILD", "TROUPE_SOURCE" };
+    static const char *const own[] = {
+        "TROUPE_PLACED", "TROUPE_SUPERVISOR", "TROUPE_FRESH",
+        "TROUPE_BUILD",  "TROUPE_SOURCE",     "TROUPE_LAUNCHER_ONLY"
+    };
 
     for (char **variable = environ; *variable != NULL; variable++) {
         bool known =

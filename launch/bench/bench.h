@@ -26,6 +26,7 @@ enum bench_program {
     BENCH_MPI,       /* the raw-MPI program under mpirun */
     BENCH_PYTHON,    /* the Python script */
     BENCH_CUDA,      /* the program that calls CUDA's driver and nothing else */
+    BENCH_LIST,      /* the program that gives a list to troupe map, GNU parallel or xargs */
     BENCH_RUN_PLAIN, /* a command without MPI, `true`, under `troupe run` */
     BENCH_MPI_PLAIN  /* the same under mpirun */
 };
@@ -59,6 +60,7 @@ struct bench_places {
     struct text mpi;
     struct text python;
     struct text cuda;
+    struct text list;
 };
 
 /* False after one line on standard error; to be freed in any case. */

@@ -52,6 +52,7 @@ bool bench_places_find(struct bench_places *places)
     text_append(&places->mpi, "%stroupe-bench-mpi", self);
     text_append(&places->python, "%stroupe-bench.py", self);
     text_append(&places->cuda, "%stroupe-bench-cuda", self);
+    text_append(&places->list, "%stroupe-bench-list", self);
     text_append(&places->troupe, "%stroupe", self);
     is_beside = !places->troupe.broken && access(places->troupe.data, X_OK) == 0;
     if (!is_beside) {
@@ -59,7 +60,7 @@ bool bench_places_find(struct bench_places *places)
         text_append(&places->troupe, "%s" TROUPE_BIN "/troupe", self);
     }
     if (!places->world.broken && !places->mpi.broken && !places->python.broken &&
-        !places->cuda.broken && !places->troupe.broken)
+        !places->cuda.broken && !places->list.broken && !places->troupe.broken)
         return true;
     fprintf(stderr, "troupe bench: out of memory\n");
     return false;
@@ -71,6 +72,7 @@ void bench_places_free(struct bench_places *places)
     text_free(&places->mpi);
     text_free(&places->python);
     text_free(&places->cuda);
+    text_free(&places->list);
     text_free(&places->troupe);
 }
 
@@ -124,6 +126,9 @@ static void line_build(const struct bench_places *places, const struct bench *be
     case BENCH_CUDA:
         word_add(line, places->cuda.data);
         break;
+    case BENCH_LIST:
+        word_add(line, places->list.data);
+        break;
     case BENCH_SELF:
     case BENCH_NONE:
         word_add(line, places->world.data);
@@ -134,8 +139,10 @@ static void line_build(const struct bench_places *places, const struct bench *be
         word_add(line, line->times);
         word_add(line, line->bytes);
     }
-    if (side->program == BENCH_PYTHON)
+    if (side->program == BENCH_PYTHON || side->program == BENCH_LIST)
         word_add(line, line->ranks);
+    if (side->program == BENCH_LIST)
+        word_add(line, places->troupe.data);
     line->arguments[line->count] = NULL;
 }
 

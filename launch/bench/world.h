@@ -22,13 +22,15 @@ typedef int world_mode(const struct world_task *task, double *value);
 world_mode world_start_join_rank;
 world_mode world_start_join_fork;
 world_mode world_start_join_spawn;
+world_mode world_spawn_argument, world_spawn_array;
 world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_put_many, world_queue_mpmc, world_queue_bandwidth;
 world_mode world_queue_rtt, world_queue_idle;
 world_mode world_lock, world_pipe_rtt;
 world_mode world_list_append, world_list_get, world_array_add;
 world_mode world_dict_get, world_dict_set, world_dict_miss, world_dict_add, world_dict_copy;
-world_mode world_dict_get_busy, world_dict_get_p99, world_dict_set_p99, world_dict_memory;
+world_mode world_dict_get_busy, world_dict_get_p99, world_dict_set_p99, world_dict_get_crowd,
+    world_dict_set_crowd, world_dict_memory;
 world_mode world_am_rtt, world_am_rtt_busy;
 world_mode world_remote_get, world_remote_get_busy, world_remote_set, world_remote_get_many;
 world_mode world_pool_map, world_pool_apply, world_pool_balance;

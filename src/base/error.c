@@ -45,14 +45,20 @@ int fail_text(int result, const char *sentence)
     return fail(result, "%s", sentence);
 }
 
+/* Up to the zero: mostly there is no sentence, and every request of another node comes here. */
+static void sentence_copy(char *to, const char *from)
+{
+    memcpy(to, from, strlen(from) + 1);
+}
+
 void error_keep(struct error_kept *kept)
 {
-    memcpy(kept->sentence, last, sizeof last);
+    sentence_copy(kept->sentence, last);
 }
 
 void error_restore(const struct error_kept *kept)
 {
-    memcpy(last, kept->sentence, sizeof last);
+    sentence_copy(last, kept->sentence);
 }
 
 const char *troupe_last_error(void)

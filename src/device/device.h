@@ -26,6 +26,9 @@ int device_attest(void);
 uint64_t device_mark(void);
 void device_release(uint64_t mark);
 
+/* Whether memory that Troupe took on a GPU for this process begins at the address. */
+bool device_has_memory(uint64_t address);
+
 /* A named range on the calling thread, for a profiler; nests. Nothing where none listens. */
 void device_range_begin(const char *name);
 void device_range_end(void);

@@ -71,6 +71,17 @@ bool owned_remove(enum owned_kind kind, uint64_t id, uint64_t *base)
     return entry != NULL;
 }
 
+bool device_has_memory(uint64_t address)
+{
+    struct owned key = { .kind = OWNED_MEMORY, .id = address };
+    bool found;
+
+    pthread_mutex_lock(&lock);
+    found = tfind(&key, &tree, owned_compare) != NULL;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 /* ---- many at once ----------------------------------------------------------------------- */
 
 /* The entries of one device, or those taken since a mark, chained. */

@@ -23,7 +23,8 @@ enum control_kind {
     CONTROL_ATTACH = 1, /* to the supervisor: value is the rank; world, role, host too */
     CONTROL_ATTACHED,   /* the answer: flags, and the descriptors that they name */
     CONTROL_REFUSED,    /* the answer when versions differ; the connection ends */
-    CONTROL_FLUSH,      /* to the supervisor: print what I wrote before this */
+    CONTROL_FLUSH,      /* to the supervisor: print what I wrote before this; value 1: and answer
+                         * once it has left you */
     CONTROL_FLUSHED,    /* the answer */
     CONTROL_STATUS      /* to the supervisor, from the parent: value is its exit status */
 };

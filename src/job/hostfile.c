@@ -1,10 +1,7 @@
-/* One line at a time: a name, then key=value. The first line that is wrong ends the reading. */
+/* Reading, one line at a time. The first line that is wrong ends it. */
 #include "job/hostfile.h"
 
-#include <ctype.h>
 #include <limits.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -14,96 +11,78 @@
 
 static const char blanks[] = " \t\r\n\f\v";
 
-/* ---- the list ----------------------------------------------------------------------------- */
-
-static int host_add(struct hostfile *hostfile, const char *name, int slots)
+/* Cuts the number of slots off "node1:4". An IPv6 address has more colons, and none. */
+static int hydra_cut(const char *where, char *name, int *slots)
 {
-    struct hostfile_host *hosts;
+    char *colon = strchr(name, ':');
+    long number;
 
-    for (size_t i = 0; i < hostfile->count; i++) {
-        struct hostfile_host *host = &hostfile->hosts[i];
-
-        if (strcmp(host->name, name) != 0)
-            continue;
-        if (slots > INT_MAX - host->slots)
-            return fail(TROUPE_BAD_ARGUMENT, "%s has more than %d slots in all; write fewer", name,
-                        INT_MAX);
-        host->slots += slots;
+    if (colon == NULL || strchr(colon + 1, ':') != NULL)
         return TROUPE_OK;
-    }
-    hosts = realloc(hostfile->hosts, (hostfile->count + 1) * sizeof *hosts);
-    if (hosts == NULL)
-        return fail(TROUPE_NO_MEMORY, "no memory for a list of hosts");
-    hostfile->hosts = hosts;
-    hosts[hostfile->count] = (struct hostfile_host){ strdup(name), slots };
-    if (hosts[hostfile->count].name == NULL)
-        return fail(TROUPE_NO_MEMORY, "no memory for a list of hosts");
-    hostfile->count++;
+    if (!text_to_long(colon + 1, 1, INT_MAX, &number))
+        return fail(TROUPE_BAD_ARGUMENT,
+                    "%s: %s: what follows the colon is no number of slots; write: %.*s:4", where,
+                    name, (int)(colon - name), name);
+    *slots = (int)number;
+    *colon = '\0';
     return TROUPE_OK;
-}
-
-/* The name behind "user@", or NULL when it cannot be a host's: letters, digits, and the marks that
- * names and addresses have. */
-static const char *host_name(const char *word)
-{
-    const char *at = strrchr(word, '@'), *name = at != NULL ? at + 1 : word;
-
-    if (*name == '\0' || *name == '-')
-        return NULL;
-    for (const char *letter = name; *letter != '\0'; letter++)
-        if (!isalnum((unsigned char)*letter) && strchr(".-_:%", *letter) == NULL)
-            return NULL;
-    return name;
-}
-
-/* "node1:4", as MPICH's files have it. Open MPI takes it for a name, which nobody then resolves. An
- * IPv6 address has more colons. */
-static bool is_other_form(const char *name)
-{
-    const char *colon = strchr(name, ':');
-    long slots;
-
-    return colon != NULL && strchr(colon + 1, ':') == NULL &&
-           text_to_long(colon + 1, 1, INT_MAX, &slots);
 }
 
 /* ---- a file ------------------------------------------------------------------------------- */
 
-/* Keys that Open MPI knows and that change nothing here. */
-static bool is_known_key(const char *key)
-{
-    static const char *const known[] = { "max-slots", "max_slots", "slots-max", "slots_max",
-                                         "username",  "user",      "rank" };
+/* What a line says of its host. */
+struct line {
+    int slots, most; /* 0: not said */
+    bool is_foreign;
+};
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(key, known[i]) == 0)
+static bool is_one_of(const char *key, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(key, keys[i]) == 0)
             return true;
     return false;
 }
 
-static bool counts_slots(const char *key)
+enum key { KEY_UNKNOWN, KEY_SLOTS, KEY_MOST, KEY_IGNORED, KEY_FOREIGN };
+
+static enum key key_of(const char *word)
 {
-    return strcmp(key, "slots") == 0 || strcmp(key, "count") == 0 || strcmp(key, "cpus") == 0;
+    static const char *const slots[] = { "slots", "count", "cpus" };
+    static const char *const most[] = { "max-slots", "max_slots", "slots-max", "slots_max" };
+    static const char *const ignored[] = { "username", "user", "rank" };
+    static const char *const foreign[] = { "binding", "ifname", "map" }; /* Hydra's */
+
+    if (is_one_of(word, slots, sizeof slots / sizeof *slots))
+        return KEY_SLOTS;
+    if (is_one_of(word, most, sizeof most / sizeof *most))
+        return KEY_MOST;
+    if (is_one_of(word, ignored, sizeof ignored / sizeof *ignored))
+        return KEY_IGNORED;
+    return is_one_of(word, foreign, sizeof foreign / sizeof *foreign) ? KEY_FOREIGN : KEY_UNKNOWN;
 }
 
-static int key_read(const char *where, char *word, int *slots)
+static int key_read(const char *where, char *word, struct line *line)
 {
     char *value = strchr(word, '=');
-    long number;
+    long number = 0;
+    enum key key;
 
     if (value == NULL || value[1] == '\0')
         return fail(TROUPE_BAD_ARGUMENT, "%s: %s is no setting of a host; write: name slots=4",
                     where, word);
     *value++ = '\0';
-    if (counts_slots(word)) {
-        if (!text_to_long(value, 1, INT_MAX, &number))
-            return fail(TROUPE_BAD_ARGUMENT, "%s: %s=%s is not a number of slots; write slots=4",
-                        where, word, value);
-        *slots = (int)number;
-        return TROUPE_OK;
-    }
-    if (!is_known_key(word))
+    key = key_of(word);
+    if (key == KEY_UNKNOWN)
         return fail(TROUPE_BAD_ARGUMENT, "%s: %s= is unknown; write: name slots=4", where, word);
+    if ((key == KEY_SLOTS || key == KEY_MOST) && !text_to_long(value, 1, INT_MAX, &number))
+        return fail(TROUPE_BAD_ARGUMENT, "%s: %s=%s is not a number of slots; write %s=4", where,
+                    word, value, word);
+    if (key == KEY_SLOTS)
+        line->slots = (int)number;
+    else if (key == KEY_MOST)
+        line->most = (int)number;
+    line->is_foreign |= key == KEY_FOREIGN;
     return TROUPE_OK;
 }
 
@@ -123,30 +102,82 @@ static void equals_join(char *line)
     *to = '\0';
 }
 
-static int line_read(const char *where, char *line, struct hostfile *hostfile)
+/* The words behind the name, rest being strtok's. */
+static int keys_read(const char *where, char **rest, struct line *line)
 {
-    char *rest = NULL, *word;
-    const char *name;
-    int slots = 0, result = TROUPE_OK;
+    int result = TROUPE_OK;
+    char *word;
 
-    line[strcspn(line, "#")] = '\0';
-    equals_join(line);
-    word = strtok_r(line, blanks, &rest);
-    if (word == NULL)
-        return TROUPE_OK;
-    name = host_name(word);
-    if (name == NULL)
-        return fail(TROUPE_BAD_ARGUMENT, "%s: %s is no name of a host; write: name slots=4", where,
-                    word);
-    if (is_other_form(name))
-        return fail(TROUPE_BAD_ARGUMENT, "%s: %s is another launcher's form; write: %.*s slots=%s",
-                    where, name, (int)strcspn(name, ":"), name, strchr(name, ':') + 1);
-    while (result == TROUPE_OK && (word = strtok_r(NULL, blanks, &rest)) != NULL)
-        result = key_read(where, word, &slots);
-    return result == TROUPE_OK ? host_add(hostfile, name, slots) : result;
+    while (result == TROUPE_OK && (word = strtok_r(NULL, blanks, rest)) != NULL)
+        result = key_read(where, word, line);
+    if (result == TROUPE_OK && line->most > 0 && line->slots > line->most)
+        result = fail(TROUPE_BAD_ARGUMENT, "%s: slots=%d is more than max-slots=%d; write fewer",
+                      where, line->slots, line->most);
+    return result;
 }
 
-static int lines_read(const char *path, FILE *file, struct hostfile *hostfile)
+static int any_read(const char *where, char *text, struct hostfile *hostfile)
+{
+    struct line line = { 0 };
+    char *rest = NULL, *word;
+    int result;
+
+    equals_join(text);
+    word = strtok_r(text, blanks, &rest);
+    if (word == NULL)
+        return TROUPE_OK;
+    result = hydra_cut(where, word, &line.slots);
+    line.is_foreign = line.slots > 0;
+    if (result == TROUPE_OK)
+        result = keys_read(where, &rest, &line);
+    hostfile->is_foreign |= line.is_foreign;
+    return result == TROUPE_OK ? hostfile_add(where, word, line.slots, hostfile) : result;
+}
+
+/* A name, and nothing more. */
+static int plain_read(const char *where, char *text, struct hostfile *hostfile)
+{
+    char *rest = NULL, *word = strtok_r(text, blanks, &rest);
+
+    if (word == NULL)
+        return TROUPE_OK;
+    if (strtok_r(NULL, blanks, &rest) != NULL)
+        return fail(TROUPE_BAD_ARGUMENT, "%s: more than a name, %s, stands on the line", where,
+                    word);
+    return hostfile_add(where, word, 1, hostfile);
+}
+
+static int sge_read(const char *where, char *text, struct hostfile *hostfile)
+{
+    char *rest = NULL, *word = strtok_r(text, blanks, &rest), *number;
+    long slots;
+
+    if (word == NULL)
+        return TROUPE_OK;
+    number = strtok_r(NULL, blanks, &rest);
+    if (number == NULL || !text_to_long(number, 1, INT_MAX, &slots))
+        return fail(TROUPE_BAD_ARGUMENT, "%s: %s is followed by '%s' and not by a number of slots",
+                    where, word, number != NULL ? number : "");
+    return hostfile_add(where, word, (int)slots, hostfile);
+}
+
+static int line_read(const char *where, char *text, enum hostfile_form form,
+                     struct hostfile *hostfile)
+{
+    text[strcspn(text, "#")] = '\0';
+    switch (form) {
+    case HOSTFILE_PLAIN:
+        return plain_read(where, text, hostfile);
+    case HOSTFILE_SGE:
+        return sge_read(where, text, hostfile);
+    case HOSTFILE_ANY:
+        break;
+    }
+    return any_read(where, text, hostfile);
+}
+
+static int lines_read(const char *path, FILE *file, enum hostfile_form form,
+                      struct hostfile *hostfile)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -159,11 +190,11 @@ static int lines_read(const char *path, FILE *file, struct hostfile *hostfile)
 
         text_append(&where, "%s:%lu", path, number);
         if (where.broken)
-            result = fail(TROUPE_NO_MEMORY, "no memory for a list of hosts");
+            result = hostfile_no_memory();
         else if (strlen(line) != (size_t)size)
             result = fail(TROUPE_BAD_ARGUMENT, "%s: a zero byte; a host file is text", where.data);
         else
-            result = line_read(where.data, line, hostfile);
+            result = line_read(where.data, line, form, hostfile);
         text_free(&where);
     }
     if (result == TROUPE_OK && ferror(file))
@@ -172,19 +203,33 @@ static int lines_read(const char *path, FILE *file, struct hostfile *hostfile)
     return result;
 }
 
-int hostfile_read(const char *path, struct hostfile *hostfile)
+/* A line without a number is a slot, unless it is all that is said of its host. */
+static int unsaid_count(const char *path, struct hostfile *hostfile)
+{
+    for (size_t i = 0; i < hostfile->count; i++) {
+        struct hostfile_host *host = &hostfile->hosts[i];
+
+        if (host->lines == 1)
+            continue;
+        if (host->unsaid > INT_MAX - host->slots)
+            return fail(TROUPE_BAD_ARGUMENT, "%s: %s has more than %d slots in all; write fewer",
+                        path, host->name, INT_MAX);
+        host->slots += host->unsaid;
+    }
+    return TROUPE_OK;
+}
+
+int hostfile_read_stream(const char *name, FILE *file, enum hostfile_form form,
+                         struct hostfile *hostfile)
 {
     struct hostfile read = { 0 };
-    FILE *file = fopen(path, "re");
-    int result;
+    int result = lines_read(name, file, form, &read);
 
-    if (file == NULL)
-        return fail_errno(TROUPE_NOT_FOUND, "%s: this host file cannot be read", path);
-    result = lines_read(path, file, &read);
-    fclose(file);
+    if (result == TROUPE_OK)
+        result = unsaid_count(name, &read);
     if (result == TROUPE_OK && read.count == 0)
         result =
-            fail(TROUPE_BAD_ARGUMENT, "%s: names no host; write lines like: node1 slots=4", path);
+            fail(TROUPE_BAD_ARGUMENT, "%s: names no host; write lines like: node1 slots=4", name);
     if (result == TROUPE_OK)
         *hostfile = read;
     else
@@ -192,12 +237,28 @@ int hostfile_read(const char *path, struct hostfile *hostfile)
     return result;
 }
 
+int hostfile_read_form(const char *path, enum hostfile_form form, struct hostfile *hostfile)
+{
+    FILE *file = fopen(path, "re");
+    int result;
+
+    if (file == NULL)
+        return fail_errno(TROUPE_NOT_FOUND, "%s: this host file cannot be read", path);
+    result = hostfile_read_stream(path, file, form, hostfile);
+    fclose(file);
+    return result;
+}
+
+int hostfile_read(const char *path, struct hostfile *hostfile)
+{
+    return hostfile_read_form(path, HOSTFILE_ANY, hostfile);
+}
+
 /* ---- a list ------------------------------------------------------------------------------- */
 
 static int entry_read(char *entry, struct hostfile *hostfile)
 {
     char *colon = strrchr(entry, ':');
-    const char *name;
     long slots = 1;
 
     /* An address of version 6 has several colons, and no number of slots. */
@@ -210,18 +271,14 @@ static int entry_read(char *entry, struct hostfile *hostfile)
                         "--host %s:%s: not a number of slots; write --host %s:4", entry, colon + 1,
                         entry);
     }
-    name = host_name(entry);
-    if (name == NULL)
-        return fail(TROUPE_BAD_ARGUMENT, "--host: '%s' is no name of a host; write node1,node2:4",
-                    entry);
-    return host_add(hostfile, name, (int)slots);
+    return hostfile_add("--host", entry, (int)slots, hostfile);
 }
 
 int hostfile_read_list(const char *list, struct hostfile *hostfile)
 {
     struct hostfile read = { 0 };
     char *copy = strdup(list), *rest = copy, *entry;
-    int result = copy != NULL ? TROUPE_OK : fail(TROUPE_NO_MEMORY, "no memory for a list of hosts");
+    int result = copy != NULL ? TROUPE_OK : hostfile_no_memory();
 
     while (result == TROUPE_OK && (entry = strsep(&rest, ",")) != NULL)
         result = entry_read(entry, &read);
@@ -231,40 +288,4 @@ int hostfile_read_list(const char *list, struct hostfile *hostfile)
     else
         hostfile_free(&read);
     return result;
-}
-
-/* ---- what is made of them ----------------------------------------------------------------- */
-
-int hostfile_slots(const struct hostfile *hostfile)
-{
-    long slots = 0;
-
-    for (size_t i = 0; i < hostfile->count; i++) {
-        if (hostfile->hosts[i].slots == 0)
-            return 0;
-        slots += hostfile->hosts[i].slots;
-    }
-    return slots < INT_MAX ? (int)slots : INT_MAX;
-}
-
-void hostfile_deal(const struct hostfile *hostfile, int ranks, int unsaid, int *counts)
-{
-    int hosts = (int)hostfile->count;
-
-    for (int i = 0; i < hosts; i++) {
-        int slots = hostfile->hosts[i].slots > 0 ? hostfile->hosts[i].slots : unsaid;
-
-        counts[i] = ranks < slots ? ranks : slots;
-        ranks -= counts[i];
-    }
-    for (int i = 0; i < hosts; i++)
-        counts[i] += ranks / hosts + (i < ranks % hosts);
-}
-
-void hostfile_free(struct hostfile *hostfile)
-{
-    for (size_t i = 0; i < hostfile->count; i++)
-        free(hostfile->hosts[i].name);
-    free(hostfile->hosts);
-    *hostfile = (struct hostfile){ 0 };
 }

@@ -191,19 +191,39 @@ static void refuse(struct members *members, struct member *member, unsigned vers
     connection_close(members, member);
 }
 
-static void message_serve(struct members *members, struct member *member,
-                          const struct control_message *message)
+static void flushed_tell(struct members *members, struct member *member)
 {
     struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_FLUSHED };
 
+    if (control_send(member->connection, &answer, NULL, 0) != TROUPE_OK)
+        connection_close(members, member);
+}
+
+void members_settle(struct members *members)
+{
+    if (!members->settling)
+        return;
+    members->settling = false;
+    for (struct member *member = members->first; member != NULL; member = member->next) {
+        if (member->settles && member->connection >= 0)
+            flushed_tell(members, member);
+        member->settles = false;
+    }
+}
+
+static void message_serve(struct members *members, struct member *member,
+                          const struct control_message *message)
+{
     switch (message->kind) {
     case CONTROL_ATTACH:
         attach(members, member, message);
         break;
     case CONTROL_FLUSH:
         drain_process(members, member->pid);
-        if (control_send(member->connection, &answer, NULL, 0) != TROUPE_OK)
-            connection_close(members, member);
+        member->settles = message->value != 0;
+        members->settling |= member->settles;
+        if (!member->settles)
+            flushed_tell(members, member);
         break;
     case CONTROL_STATUS:
         if (!members->status_known && is_parent(member)) {

@@ -23,6 +23,7 @@ struct member {
     pid_t pid;
     int rank;
     bool superseded;
+    bool settles; /* waits for word that what it wrote has been handed on */
     char role[CONTROL_ROLE_SIZE];
     char host[TROUPE_HOST_SIZE];
     struct stream output, error;
@@ -37,6 +38,7 @@ struct members {
     /* Theirs. */
     struct member *first;
     struct member *foreground; /* has standard input: the parent, or rank 0's command */
+    bool settling;             /* some member settles */
     bool any_attached;
     uint64_t world; /* the first member's: a parent of another world is none of ours */
     bool parent_ended;
@@ -60,6 +62,9 @@ int members_signal(struct members *members, int signal_number);
 /* Prints a prompt of the foreground's when it stands. Returns when to look again; CLOCK_FOREVER
  * when there is nothing to look for. */
 uint64_t members_prompt(struct members *members);
+
+/* All that was read has been written: tells those who wait for that. */
+void members_settle(struct members *members);
 
 /* Closes the pipes whose output is gone, so that their writers learn of it. */
 void members_cut_broken(struct members *members);

@@ -73,6 +73,25 @@ bool notices_blame_program(const struct notices *notices)
                                           strstr(notices->kept.data, "non-zero") != NULL);
 }
 
+bool notices_lost_host(const struct notices *notices, char host[TROUPE_HOST_SIZE])
+{
+    static const char lost[] = "lost communication with a remote daemon";
+    const char *found = notices->kept.data != NULL ? strstr(notices->kept.data, lost) : NULL;
+    size_t length;
+
+    found = found != NULL ? strstr(found, "Remote daemon:") : NULL;
+    found = found != NULL ? strstr(found, " on node ") : NULL;
+    if (found == NULL)
+        return false;
+    found += strlen(" on node ");
+    length = strcspn(found, " \n");
+    if (length == 0 || length >= TROUPE_HOST_SIZE)
+        return false;
+    memcpy(host, found, length);
+    host[length] = '\0';
+    return true;
+}
+
 void notices_free(struct notices *notices)
 {
     text_free(&notices->line);

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "job/lines.h"
+#include "troupe/troupe.h"
 
 /* Start with all zero but passed and launcher. */
 struct notices {
@@ -30,6 +31,9 @@ void notices_end(struct notices *notices);
 
 /* Whether mpirun says that a process of the program ended badly, so that the launch worked. */
 bool notices_blame_program(const struct notices *notices);
+
+/* The host whose daemon mpirun lost, as its banner names it; false when there is none. */
+bool notices_lost_host(const struct notices *notices, char host[TROUPE_HOST_SIZE]);
 
 void notices_free(struct notices *notices);
 

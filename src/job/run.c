@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "job/control.h"
+#include "job/launcher_only.h"
 #include "job/place.h"
 
 extern char **environ;
@@ -117,6 +118,16 @@ static void safe_settings_add(struct words *environment)
         words_set_default(environment, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
 }
 
+/* Open MPI's daemons have a connection to each other that is silent for hours. A host that is gone,
+ * or cut off, is noticed on it after three silent seconds and five probes: without these, after
+ * eight minutes. A host that only stands still answers: its kernel does. */
+static void silence_notice(struct words *environment)
+{
+    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_time", "3");
+    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_intvl", "1");
+    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_probes", "5");
+}
+
 /* A run inside a rank starts a world of its own: what the outer launcher said is not for it. */
 static void outer_world_remove(struct words *environment)
 {
@@ -142,8 +153,7 @@ static void environment_build(const struct job_run *run, const char *session,
         words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT", "1");
         words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }
-    if (session != NULL)
-        words_set_default(environment, "OMPI_MCA_orte_tmpdir_base", session);
+    silence_notice(environment);
     for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++) {
         char *name = strndup(*setting, strcspn(*setting, "="));
 
@@ -152,6 +162,7 @@ static void environment_build(const struct job_run *run, const char *session,
         environment->broken = environment->broken || name == NULL;
         free(name);
     }
+    launcher_only_set(run, session, environment);
 }
 
 /* ---- the command line ----------------------------------------------------------------------- */
@@ -164,11 +175,44 @@ static bool mentions(char *const *arguments, const char *option)
     return false;
 }
 
+/* What of Troupe's own a rank on another host is to find as it is here: all but what is true of
+ * this host or of this process alone. */
+static bool is_forwarded(const char *pair)
+{
+    static const char *const kept[] = {
+        "TROUPE_SUPERVISOR=", "TROUPE_PLACED",   "TROUPE_FRESH=",        "TROUPE_TOPOLOGY=",
+        "TROUPE_MPIRUN=",     "TROUPE_WORKERS=", "TROUPE_CUDA_LIBRARY=", "TROUPE_LAUNCHER_"
+    };
+
+    if (strncmp(pair, "TROUPE_", strlen("TROUPE_")) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (strncmp(pair, kept[i], strlen(kept[i])) == 0)
+            return false;
+    return true;
+}
+
+static bool is_setting(const struct job_run *run, const char *pair)
+{
+    size_t length = strcspn(pair, "=") + 1;
+
+    for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++)
+        if (strncmp(*setting, pair, length) == 0)
+            return true;
+    return false;
+}
+
 /* Other hosts get the environment only by name. */
-static void settings_forward(const struct job_run *run, struct words *arguments)
+static void environment_forward(const struct job_run *run, const struct words *environment,
+                                struct words *arguments)
 {
     if (run->hosts == NULL && run->hostfile == NULL)
         return;
+    for (size_t i = 0; i < environment->count; i++)
+        if (is_forwarded(environment->data[i]) && !is_setting(run, environment->data[i])) {
+            words_append(arguments, "-x");
+            words_append(arguments, environment->data[i]);
+        }
     for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++) {
         words_append(arguments, "-x");
         words_append(arguments, *setting);
@@ -176,7 +220,7 @@ static void settings_forward(const struct job_run *run, struct words *arguments)
 }
 
 static void arguments_build(const struct job_run *run, const char *mpirun, const char *program,
-                            struct words *arguments)
+                            const struct words *environment, struct words *arguments)
 {
     struct text count = { 0 }, mapping = { 0 };
 
@@ -200,7 +244,7 @@ static void arguments_build(const struct job_run *run, const char *mpirun, const
         words_append(arguments, "--map-by");
         words_append(arguments, mapping.broken ? "" : mapping.data);
     }
-    settings_forward(run, arguments);
+    environment_forward(run, environment, arguments);
     words_append_all(arguments, run->mpirun_arguments);
     words_append(arguments, "-n");
     words_append(arguments, count.broken ? "" : count.data);
@@ -222,8 +266,8 @@ int job_line_build(const struct job_run *run, const char *session, struct job_li
     if (result == TROUPE_OK)
         result = mpirun_find(&mpirun, status);
     if (result == TROUPE_OK) {
-        arguments_build(run, mpirun.data, program.data, &built.arguments);
         environment_build(run, session, &built.environment);
+        arguments_build(run, mpirun.data, program.data, &built.environment, &built.arguments);
         if (built.arguments.broken || built.environment.broken) {
             *status = JOB_STATUS_LAUNCHER_FAILED;
             result = fail(TROUPE_NO_MEMORY, "out of memory");

@@ -189,23 +189,35 @@ static bool unread(int descriptor)
     return ioctl(descriptor, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
-void job_stdio_sync(void)
+/* Asks the supervisor to print what was written, and waits for its answer. */
+static void flush_ask(int settle)
 {
     struct control_message message;
     int descriptors[CONTROL_DESCRIPTORS_MAX], count;
 
-    fflush(stdout);
-    fflush(stderr);
-    if (supervised.connection < 0)
-        return;
-    if (!unread(STDOUT_FILENO) && !(supervised.error_apart && unread(STDERR_FILENO)))
-        return;
     supervised_lock();
-    message_fill(&message, CONTROL_FLUSH, 0);
+    message_fill(&message, CONTROL_FLUSH, settle);
     if (supervised.connection >= 0 &&
         control_send(supervised.connection, &message, NULL, 0) == TROUPE_OK)
         control_receive(supervised.connection, 1, &message, descriptors, &count);
     supervised_unlock();
+}
+
+void job_stdio_sync(void)
+{
+    fflush(stdout);
+    fflush(stderr);
+    if (supervised.connection >= 0 &&
+        (unread(STDOUT_FILENO) || (supervised.error_apart && unread(STDERR_FILENO))))
+        flush_ask(0);
+}
+
+void job_stdio_settle(void)
+{
+    fflush(stdout);
+    fflush(stderr);
+    if (supervised.connection >= 0)
+        flush_ask(1);
 }
 
 void job_status_report(int status)

@@ -37,6 +37,10 @@ int job_stdio_attached(void);
  * Threads     any */
 void job_stdio_sync(void);
 
+/* The same, and waits until the supervisor has handed it on to its own standard output: what is
+ * settled survives the death of both. A reader who does not read makes this wait. */
+void job_stdio_settle(void);
+
 /* Tells the supervisor the status this process is about to exit with: the run's status. Only the
  * first call in the parent counts; exit() makes it by itself. */
 void job_status_report(int status);

@@ -229,9 +229,13 @@ static void loop(struct supervisor *supervisor)
 
     while (!supervisor->janitor_left) {
         uint64_t deadline = members_prompt(&supervisor->members);
+        size_t waiting;
         int count;
 
-        streams_pause(supervisor, outputs_write(&supervisor->outputs) > BACKLOG_MAX);
+        waiting = outputs_write(&supervisor->outputs);
+        if (waiting == 0)
+            members_settle(&supervisor->members);
+        streams_pause(supervisor, waiting > BACKLOG_MAX);
         members_cut_broken(&supervisor->members);
         linger_check(supervisor);
         if (supervisor->linger_deadline < deadline)
@@ -256,7 +260,14 @@ static void kept_print(struct supervisor *supervisor)
 static int outcome(struct supervisor *supervisor)
 {
     int status = supervisor->launcher_status;
+    char host[TROUPE_HOST_SIZE];
 
+    if (notices_lost_host(&supervisor->notices, host)) {
+        log_error("%s does not answer mpirun any more: it is off, or cut off; the world is ended",
+                  host);
+        if (!supervisor->members.status_known)
+            return JOB_STATUS_LAUNCHER_FAILED;
+    }
     if (supervisor->members.status_known)
         return supervisor->members.status;
     if (supervisor->ending_signal != 0)
@@ -377,7 +388,7 @@ int job_supervise(const struct job_run *run, int *status)
     int result;
 
     *status = JOB_STATUS_USAGE;
-    result = job_room_check(run->ranks);
+    result = run->goes_elsewhere ? TROUPE_OK : job_room_check(run->ranks);
     if (result != TROUPE_OK)
         return result;
     *status = JOB_STATUS_LAUNCHER_FAILED;

@@ -16,7 +16,8 @@
 #include <stdio.h>
 
 #define JOIN_LOOK_MS 50
-#define VAIN_MORE 8 /* beyond one for each worker: then the pool gives up starting */
+#define KILL_GRACE_MS 2000 /* from a termination to SIGKILL */
+#define VAIN_MORE 8        /* beyond one for each worker: then the pool gives up starting */
 
 static struct crew_entry *entries_of(const struct arena *arena, const struct pool *pool)
 {
@@ -63,7 +64,12 @@ static int worker_start(const struct pool *pool, uint64_t handle, uint64_t index
 {
     struct crew_order order = { handle, index };
     char name[TROUPE_NAME_SIZE];
-    troupe_process_options options = { .name = name, .method = pool->method, .gpus = pool->gpus };
+    /* A daemon: a task that never ends does not keep the world from ending. */
+    troupe_process_options options = { .name = name,
+                                       .method = pool->method,
+                                       .gpus = pool->gpus,
+                                       .with_threads = pool->with_threads,
+                                       .is_daemon = 1 };
 
     /* Fresh processes would all be the caller's node's. */
     if (pool->method == TROUPE_METHOD_SPAWN) {
@@ -186,11 +192,44 @@ static uint64_t living_find(const struct arena *arena, const struct pool *pool)
     return 0;
 }
 
+static void crew_signal(struct actor *actor, const struct pool *pool, int (*send)(troupe_process))
+{
+    char unused[POOL_REASON_BYTES];
+
+    for (uint64_t i = 0; i < pool->workers; i++) {
+        uint64_t word = atomic_load(&entries_of(&actor->arena, pool)[i].word);
+
+        if (place_look(&actor->arena, word, unused) == PLACE_LIVES)
+            send((troupe_process){ word });
+    }
+}
+
+void crew_terminate(uint64_t handle)
+{
+    struct record *record;
+    struct actor *actor;
+
+    if (world_enter(&actor) == TROUPE_OK &&
+        table_find(actor, handle, OBJECT_POOL, &record) == TROUPE_OK)
+        crew_signal(actor, pool_of(record), troupe_process_terminate);
+}
+
+/* Kills who is still there some time after the pool was terminated. */
+static void laggards_kill(struct actor *actor, const struct pool *pool, uint64_t *patience)
+{
+    if (atomic_load(&pool->state) < POOL_TERMINATED)
+        return;
+    if (*patience == CLOCK_FOREVER)
+        *patience = clock_deadline(KILL_GRACE_MS);
+    else if (clock_left(*patience) == 0)
+        crew_signal(actor, pool, troupe_process_kill);
+}
+
 int crew_join(uint64_t handle, uint64_t deadline)
 {
     struct record *record;
     struct actor *actor;
-    uint64_t word;
+    uint64_t word, patience = CLOCK_FOREVER;
     int result = world_enter(&actor);
 
     if (result == TROUPE_OK)
@@ -205,6 +244,7 @@ int crew_join(uint64_t handle, uint64_t deadline)
         if (clock_left(deadline) == 0)
             return fail(TROUPE_TIMEOUT, "workers of the pool %s have not ended in time",
                         pool_of(record)->name);
+        laggards_kill(actor, pool_of(record), &patience);
         troupe_process_join((troupe_process){ word }, JOIN_LOOK_MS);
         crew_look(handle);
     }

@@ -24,7 +24,11 @@ struct crew_order {
  * left and nobody can be started. */
 void crew_look(uint64_t handle);
 
-/* Waits for the end of all workers. */
+/* Ends the tasks that run, the pool having been terminated: a worker by fork or spawn that is in
+ * one gets SIGTERM, a rank is asked to end by cancellation. */
+void crew_terminate(uint64_t handle);
+
+/* Waits for the end of all workers; kills those of a terminated pool that take too long. */
 int crew_join(uint64_t handle, uint64_t deadline);
 
 /* Replaces one worker, which is about to leave, by a new one. */

@@ -282,6 +282,8 @@ static int call_all(struct actor *actor, const struct request *request)
         if (node == world_here.node)
             continue;
         result = service_call(actor, node, request, BELL_NO_WAIT, &answer);
+        if (result == TROUPE_LOST)
+            result = TROUPE_OK; /* whoever is left does the work */
         free(answer.data);
     }
     return result;

@@ -66,6 +66,7 @@ static int pool_describe(const troupe_pool_options *options, struct pool *made)
     made->max_tasks = (uint64_t)options->max_tasks;
     made->method = options->method;
     made->gpus = options->gpus;
+    made->with_threads = options->with_threads;
     made->argument_bytes = options->argument_bytes;
     snprintf(made->name, sizeof made->name, "%s", options->name != NULL ? options->name : "pool");
     return options->initializer != NULL ? target_name(options->initializer, &made->initializer)
@@ -203,8 +204,10 @@ static int shut(uint64_t handle, enum pool_state state)
 
     if (result == TROUPE_OK)
         result = pool_shut(actor, handle, state);
-    if (result == TROUPE_OK && state == POOL_TERMINATED)
+    if (result == TROUPE_OK && state == POOL_TERMINATED) {
         share_end_all(actor, handle);
+        crew_terminate(handle);
+    }
     return result;
 }
 
@@ -226,6 +229,18 @@ int troupe_pool_join(troupe_pool pool, long timeout_ms)
     return result == TROUPE_OK ? crew_join(pool.id, clock_deadline(timeout_ms)) : result;
 }
 
+/* While the workers are known: the last of them to leave frees the pool. */
+static int end(struct actor *actor, uint64_t handle)
+{
+    int result = pool_shut(actor, handle, POOL_TERMINATED);
+
+    if (result != TROUPE_OK)
+        return result;
+    share_end_all(actor, handle);
+    crew_terminate(handle);
+    return pool_destroy(actor, handle);
+}
+
 int troupe_pool_destroy(troupe_pool pool)
 {
     struct actor *actor;
@@ -233,10 +248,9 @@ int troupe_pool_destroy(troupe_pool pool)
 
     if (result != TROUPE_OK)
         return result;
-    result = pool_destroy(actor, pool.id);
+    result = end(actor, pool.id);
     if (result != TROUPE_OK)
         return result;
-    share_end_all(actor, pool.id);
     party_holds(actor, -1);
     owned_free(owned_take(pool.id));
     return TROUPE_OK;
@@ -250,8 +264,7 @@ void pool_end_all(void)
     if (world_enter(&actor) != TROUPE_OK)
         return;
     while ((mine = owned_take(0)) != NULL) {
-        pool_destroy(actor, mine->handle);
-        share_end_all(actor, mine->handle);
+        end(actor, mine->handle);
         owned_free(mine);
     }
 }

@@ -61,7 +61,7 @@ struct pool {
     uint64_t seat_count, workers;
     uint64_t party; /* the run of a target that made it; 0 in a share */
     uint64_t tries, max_tasks;
-    int32_t method, gpus;
+    int32_t method, gpus, with_threads;
     int32_t broken;            /* why it is BROKEN */
     struct target initializer; /* all zero: none */
     char name[TROUPE_NAME_SIZE];

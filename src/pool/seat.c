@@ -266,7 +266,7 @@ static bool task_died(struct actor *actor, const struct pool *pool, struct recor
     if (state_outcome(atomic_load(state)) != OUTCOME_NONE)
         return true;
     note = job_note_find(&actor->arena, job, index);
-    if (note == NULL && deaths < pool->tries) {
+    if (note == NULL && (deaths < pool->tries || atomic_load(&pool->state) == POOL_TERMINATED)) {
         atomic_store(state, state_make(deaths, OUTCOME_NONE));
         return false;
     }

@@ -15,6 +15,7 @@
 #include "pool/crew.h"
 #include "pool/share.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,10 @@
 #define MISSING_LOOK_MS 20 /* how soon after a death the crew is looked after again */
 
 static _Thread_local struct worker *here; /* whose task this thread runs */
+
+/* For the handler of SIGTERM; NULL: this process is no worker any more. */
+static const struct pool *_Atomic terminable;
+static _Atomic bool in_tasks;
 
 /* ---- one task ------------------------------------------------------------------------------ */
 
@@ -52,6 +57,8 @@ static void task_run(struct worker *worker, uint64_t index, unsigned deaths)
     worker->attempt = (int)deaths + 1;
     code = worker->function(worker->inputs + index * job->input_bytes, job->input_bytes,
                             worker->outputs + index * job->output_bytes, job->output_bytes);
+    if (code != 0 && atomic_load(&worker->pool->state) >= POOL_TERMINATED)
+        return; /* it was cancelled, and is dropped */
     if (code != 0) {
         failure_note(worker, index, code, deaths + 1);
         worker->told[0] = '\0';
@@ -94,6 +101,7 @@ static void range_run(struct worker *worker)
 {
     uint64_t low, count;
 
+    atomic_store_explicit(&in_tasks, true, memory_order_relaxed);
     while (!worn_out(worker) && seat_claim(worker->actor, worker->record, worker->seat,
                                            worker->states, worker->job->chunk, &low, &count)) {
         if (must_stop(worker))
@@ -102,6 +110,7 @@ static void range_run(struct worker *worker)
             claim_run(worker, low, count);
     }
     atomic_store_explicit(&worker->seat->claim, 0, memory_order_release);
+    atomic_store_explicit(&in_tasks, false, memory_order_relaxed);
 }
 
 /* ---- finding work -------------------------------------------------------------------------- */
@@ -257,6 +266,32 @@ static void work(struct worker *worker)
     worker_stand_up(worker);
 }
 
+/* SIGTERM ends a worker that is in a task, or whose pool goes on; one that is about to leave does
+ * so in order. */
+static void terminate_unless_leaving(int number)
+{
+    const struct pool *pool = atomic_load(&terminable);
+
+    if (!atomic_load(&in_tasks) && (pool == NULL || atomic_load(&pool->state) >= POOL_TERMINATED))
+        return;
+    signal(number, SIG_DFL);
+    raise(number); /* comes when the handler has returned */
+}
+
+/* In a process of the worker's own, unless the program has a handler; a fork of a worker has
+ * ours. */
+static void termination_heed(const struct worker *worker)
+{
+    struct sigaction action;
+
+    if (world_here.role != WORLD_SPAWN && world_here.role != WORLD_FORK)
+        return;
+    atomic_store(&in_tasks, false);
+    atomic_store(&terminable, worker->pool);
+    if (sigaction(SIGTERM, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+        signal(SIGTERM, terminate_unless_leaving);
+}
+
 /* A pool that is gone needs no worker: that is no failure. */
 static int live(struct worker *worker)
 {
@@ -269,9 +304,11 @@ static int live(struct worker *worker)
     worker->patience_ms = 1;
     if (initialize(worker) != 0)
         return WORKER_NOT_INITIALIZED;
+    termination_heed(worker);
     result = sit_down(worker);
     if (result == TROUPE_OK)
         work(worker);
+    atomic_store(&terminable, NULL);
     return result == TROUPE_OK || result == TROUPE_BAD_HANDLE ? 0 : WORKER_FAILED;
 }
 

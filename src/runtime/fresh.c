@@ -18,10 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define FRESH_VARIABLE "TROUPE_FRESH"
+#define DESCRIPTORS_MOST 65536 /* that are looked at one by one */
+
+/* As in <linux/close_range.h>, which older systems lack; the number is the same everywhere. */
+#define CALL_CLOSE_RANGE 436
+#define CLOSE_AT_EXEC (1u << 2)
 
 extern char **environ;
 
@@ -111,6 +117,19 @@ struct birth {
     volatile int failed;
 };
 
+/* What the program, or a library of its, has open is not the child's. In the child alone: a process
+ * made by vfork has descriptors of its own. Kernels before 5.11 are asked one by one. */
+static void descriptors_close_at_exec(void)
+{
+    struct rlimit most = { 0, 0 };
+
+    if (syscall(CALL_CLOSE_RANGE, STDERR_FILENO + 1, ~0u, CLOSE_AT_EXEC) == 0)
+        return;
+    getrlimit(RLIMIT_NOFILE, &most);
+    for (int i = STDERR_FILENO + 1; (rlim_t)i < most.rlim_cur && i < DESCRIPTORS_MOST; i++)
+        fcntl(i, F_SETFD, FD_CLOEXEC);
+}
+
 /* In the child, between vfork and exec: system calls only. */
 static void child_become(struct birth *birth)
 {
@@ -121,6 +140,7 @@ static void child_become(struct birth *birth)
         _exit(127);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    descriptors_close_at_exec();
     if (birth->directory == NULL || chdir(birth->directory) == 0) {
         process_limit(birth->limits);
         execve("/proc/self/exe", birth->argv, birth->environment);
@@ -206,6 +226,11 @@ static int fresh_join(const char *line, struct actor **actor, uint64_t *handle)
         result = world_join(&world, actor);
     }
     return result;
+}
+
+bool runtime_is_fresh(void)
+{
+    return getenv(FRESH_VARIABLE) != NULL;
 }
 
 void fresh_main(void)

@@ -11,6 +11,7 @@
 #include "core/service.h"
 #include "device/device.h"
 #include "job/janitor.h"
+#include "job/launcher_only.h"
 #include "job/ranks.h"
 #include "job/run.h"
 #include "job/stdio.h"
@@ -36,6 +37,8 @@
 #include <unistd.h>
 
 #define WORKERS_MOST 1000000
+#define STRICT_VARIABLE "TROUPE_STRICT"
+#define STRICT_STATUS 1
 #define DAEMON_GRACE_MS 2000 /* on another node, from SIGTERM to SIGKILL */
 
 /* The parent's and the keepers' own; constant after troupe_init. */
@@ -280,6 +283,7 @@ static int start_under_launcher(void)
     int report_end = -1, result;
 
     end_with(getppid());
+    launcher_only_forget();
     job_stdio_attach(parent ? JOB_ROLE_PARENT : JOB_ROLE_RANK, start.job.rank);
     log_set_name(parent ? "troupe" : "troupe[keeper]");
     cuda_early_tell();
@@ -341,26 +345,36 @@ int troupe_init(int *argc, char ***argv)
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
+/* What died in this world and was survived. */
+struct losses {
+    uint64_t ranks, processes;
+};
+
 /* Waits until no process is left on any node. One that ends may have started others elsewhere, so
- * the round is repeated until it finds nothing. Returns how many ranks were lost. */
-static uint64_t drain_all(struct actor *actor)
+ * the round is repeated until it finds nothing. */
+static struct losses drain_all(struct actor *actor)
 {
+    const struct node *here = node_of(&actor->arena);
     struct request request = { .op = SERVICE_NODE_DRAIN };
     struct answer answer;
-    uint64_t lost;
+    struct losses lost;
 
     do {
         process_drain(actor);
-        lost = 0;
+        lost = (struct losses){ 0, 0 };
         for (int node = 0; node < world_here.nodes; node++) {
-            if (node == world_here.node ||
-                service_call(actor, node, &request, CLOCK_FOREVER, &answer) != TROUPE_OK)
+            if (node == world_here.node)
                 continue;
-            lost += answer.words[0];
+            if (service_call(actor, node, &request, CLOCK_FOREVER, &answer) != TROUPE_OK)
+                answer.words[0] = answer.words[1] = 1; /* the node is lost, and what it ran */
+            lost.ranks += answer.words[0];
+            lost.processes += answer.words[1];
             free(answer.data);
         }
     } while (process_unfinished(actor) > 0);
-    return lost + atomic_load(&node_of(&actor->arena)->lost);
+    lost.ranks += atomic_load(&here->lost);
+    lost.processes += atomic_load(&here->crashed);
+    return lost;
 }
 
 /* The daemons of all nodes, when nothing else runs any more. */
@@ -402,18 +416,37 @@ static int keepers_look(struct actor *actor, void *unused)
     return 1;
 }
 
-static void world_end(struct actor *actor)
+static struct losses world_end(struct actor *actor)
 {
+    struct losses lost;
     enum node_state state;
 
     drain_all(actor);
     daemons_end(actor);
+    lost = drain_all(actor);
     /* MPI may be left by the regular way only if every rank is there to do so. */
-    state = drain_all(actor) == 0 ? NODE_ENDING : NODE_ABORTED;
+    state = lost.ranks == 0 ? NODE_ENDING : NODE_ABORTED;
     others_end(actor, state);
     node_state_set(actor, state);
     keeper_wait(keeper);
     bell_await(actor, &node_of(&actor->arena)->bell, CLOCK_FOREVER, 0, keepers_look, NULL);
+    return lost;
+}
+
+/* With TROUPE_STRICT a death that was survived is a failure all the same. The supervisor is told at
+ * once: main may return what it likes. */
+static int status_judge(const struct losses *lost, int status)
+{
+    const char *strict = getenv(STRICT_VARIABLE);
+
+    if (strict == NULL || *strict == '\0' || strcmp(strict, "0") == 0 || status != 0 ||
+        lost->ranks + lost->processes == 0)
+        return status;
+    log_error("%llu rank(s) and %llu other process(es) died, and " STRICT_VARIABLE
+              " says that this is a failure: status %d",
+              (unsigned long long)lost->ranks, (unsigned long long)lost->processes, STRICT_STATUS);
+    job_status_report(STRICT_STATUS);
+    return STRICT_STATUS;
 }
 
 /* Why there is no world that the caller may end. Silent after a troupe_init that failed: it said
@@ -444,8 +477,11 @@ int troupe_finalize(int status)
     ended = true;
     job_stdio_sync();
     pool_end_all();
-    if (world_enter(&actor) == TROUPE_OK)
-        world_end(actor);
+    if (world_enter(&actor) == TROUPE_OK) {
+        struct losses lost = world_end(actor);
+
+        status = status_judge(&lost, status);
+    }
     keeper_close(keeper);
     keeper = NULL;
     if (has_janitor)

@@ -10,9 +10,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "core/call.h"
 #include "core/futex.h"
+#include "core/leader.h"
 #include "core/lock.h"
 #include "core/node.h"
+#include "core/oom.h"
 #include "core/recover.h"
 #include "object/process.h"
 #include "object/process_threads.h"
@@ -28,6 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PARENT_NODE 0u /* rank 0's */
 #define KEEPER_STACK (256u << 10)
 #define RANK_GRACE_MS 5000 /* for a rank to leave a world that lost somebody */
 
@@ -116,22 +120,38 @@ static void loss_tell(const struct keeper *keeper, int status, const char *outco
 {
     const char *way = WIFSIGNALED(status) ? "was ended by signal" : "left with status";
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    bool memory = WIFSIGNALED(status) && number == SIGKILL && oom_struck();
 
-    log_warning("rank %u, pid %d on %s %s %d%s%s%s; %s", keeper->seat->rank, (int)keeper->rank,
+    log_warning("rank %u, pid %d on %s %s %d%s%s%s%s; %s", keeper->seat->rank, (int)keeper->rank,
                 keeper->node->host, way, number, WIFSIGNALED(status) ? " (" : "",
                 WIFSIGNALED(status) ? strsignal(number) : "", WIFSIGNALED(status) ? ")" : "",
-                outcome);
+                memory ? OOM_NOTE : "", outcome);
 }
 
-/* A leader carries its node's service. Until another rank can take it over, the end of a leader in
- * a world of several nodes ends the world: at once, since what it ran for another node can be told
- * to nobody. */
-static void leader_lost(const struct keeper *keeper, int status)
+/* The parent speaks to other nodes through its own node's leader: when no rank of it is left, the
+ * world ends, at once. Another node that nobody leads is given up by the others (core/lead.h). */
+static void leaderless(const struct keeper *keeper, struct actor *actor)
 {
-    loss_tell(keeper, status, "it led its node");
-    log_error("rank %u was the leader of node %u and served the other nodes: the world ends",
-              keeper->seat->rank, keeper->node->number);
+    call_post_again(actor, CALL_ANYWHERE); /* who waits for another node is to see it */
+    if (keeper->node->number != PARENT_NODE)
+        return;
+    log_error("no rank is left on the parent's node to speak to the other nodes: the world ends");
     _exit(1);
+}
+
+/* What its rank led, another one does: before anything else, since the end of what the rank ran may
+ * have to be told to another node. */
+static const char *leader_end(const struct keeper *keeper, struct actor *actor)
+{
+    int next;
+
+    if (keeper->node->nodes == 1 || !leader_succeed(actor, (uint32_t)keeper->local))
+        return "the world goes on with fewer ranks";
+    next = leader_of(&actor->arena, (int)keeper->node->number);
+    if (next >= 0)
+        return "it led its node, which another rank does from now on";
+    leaderless(keeper, actor);
+    return "it was the last rank of its node";
 }
 
 /* A loss is counted before the end is published: whoever learns of the end and finalizes shall know
@@ -139,17 +159,18 @@ static void leader_lost(const struct keeper *keeper, int status)
 static void rank_end(struct keeper *keeper, struct actor *actor, int status)
 {
     bool regular = atomic_load(&keeper->node->state) != NODE_RUNNING;
+    const char *outcome = "the world goes on with fewer ranks";
 
     if (regular && status == 0)
         return;
-    if (!regular)
+    if (!regular) {
         atomic_fetch_add(&keeper->node->lost, 1);
-    if (!regular && keeper->local == 0 && keeper->node->nodes > 1)
-        leader_lost(keeper, status);
+        outcome = leader_end(keeper, actor);
+    }
     process_rank_lost(actor, keeper->local, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
                       WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     if (!regular || atomic_load(&keeper->node->state) == NODE_ENDING)
-        loss_tell(keeper, status, "the world goes on with fewer ranks");
+        loss_tell(keeper, status, outcome);
     if (atomic_load(&keeper->node->state) == NODE_ENDING)
         node_state_set(actor, NODE_ABORTED);
 }
@@ -180,13 +201,27 @@ static void *rank_watch(void *argument)
 
 /* ---- fresh and forked processes ----------------------------------------------------------- */
 
-static void fresh_end(struct actor *actor, uint64_t handle, int status)
+/* A signal that nobody asked for is told, and counted before the end is published. */
+static void crash_tell(struct keeper *keeper, struct actor *actor, uint64_t handle, int number)
+{
+    char name[TROUPE_NAME_SIZE];
+    int pid;
+
+    if (!process_is_crash(actor, handle, number, name, &pid))
+        return;
+    atomic_fetch_add(&keeper->node->crashed, 1);
+    log_warning("%s, pid %d on %s was ended by signal %d (%s)%s", name, pid, keeper->node->host,
+                number, strsignal(number), number == SIGKILL && oom_struck() ? OOM_NOTE : "");
+}
+
+static void fresh_end(struct keeper *keeper, struct actor *actor, uint64_t handle, int status)
 {
     struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL, false };
 
     if (WIFSIGNALED(status)) {
         end.state = TROUPE_STATE_KILLED;
         end.signal = WTERMSIG(status);
+        crash_tell(keeper, actor, handle, end.signal);
     } else
         end.exit_code = WEXITSTATUS(status);
     process_finish(actor, handle, &end);
@@ -224,7 +259,7 @@ static void fresh_tend(struct keeper *keeper, struct actor *actor, uint64_t hand
         fresh_gpus_give(&keeper->gpus, &lines);
     }
     if (child > 0)
-        fresh_end(actor, handle, status);
+        fresh_end(keeper, actor, handle, status);
     else
         fresh_failed(actor, handle);
 }
@@ -241,7 +276,7 @@ static void *fresh_nurse(void *argument)
     if (world_enter(&actor) == TROUPE_OK) {
         child = process_forked_pid(actor, nurse.handle);
         if (child > 0)
-            fresh_end(actor, nurse.handle,
+            fresh_end(keeper, actor, nurse.handle,
                       child_tend(keeper, actor, nurse.handle, TROUPE_METHOD_FORK, child));
         else if (!process_end_early(actor, nurse.handle))
             fresh_tend(keeper, actor, nurse.handle);
@@ -396,6 +431,7 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
     made->node = node_of(&world.arena);
     made->seat = &made->node->ranks[made->local];
     atomic_store(&made->node->cpus, (uint32_t)cpus_own_count());
+    oom_watch();
     result = thread_start(&made->watcher, rank_watch, made, false);
     if (result != TROUPE_OK)
         goto no_thread;

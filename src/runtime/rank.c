@@ -213,9 +213,18 @@ int rank_world_make(const struct start *start, enum world_role role, struct repo
 static pthread_t service_thread;
 static bool service_runs;
 
+/* A rank that cannot lead when its turn comes ends: its keeper then names the next. */
 static void *service_main(void *unused)
 {
-    service_run();
+    if (!service_await_lead(&world_here.arena, world_here.rank))
+        return unused;
+    if (engine_lead() == TROUPE_OK)
+        service_run();
+    else {
+        log_error("rank %d cannot lead node %d: %s", world_here.rank, world_here.node,
+                  troupe_last_error());
+        raise(SIGKILL);
+    }
     return unused;
 }
 
@@ -241,11 +250,7 @@ int rank_service_start(void)
 
     if (world_here.nodes == 1)
         return TROUPE_OK;
-    result = engine_open(&world_here.arena, world_here.size);
-    if (result != TROUPE_OK ||
-        node_of(&world_here.arena)->ranks[0].rank != (uint32_t)world_here.rank)
-        return result;
-    result = engine_lead();
+    result = engine_open(&world_here.arena, world_here.rank, world_here.size);
     return result == TROUPE_OK ? service_thread_start() : result;
 }
 

@@ -102,6 +102,10 @@ pid_t fresh_start(struct actor *actor, const struct start *start, const char *ad
 /* In a process that fresh_start made: runs the process and exits; returns in any other. */
 void fresh_main(void);
 
+/* Whether fresh_start made this process, so that troupe_init will run its process: for a program
+ * that has something else to do before, when a person started it. */
+bool runtime_is_fresh(void);
+
 /* ---- init.c ------------------------------------------------------------------------------ */
 
 /* Registers every object's handlers and recovery: the one table of the house. */

@@ -28,7 +28,10 @@ refused()
     troupe bench --list | awk '{ print $1 }' >"$here/names"
     sed -n 's/^troupe bench: \(.*\) has no value: not on this machine: .*/\1/p' "$here/err" \
         >"$here/absent"
-    python3 "$schema" "$here/report" --complete --absent "$here/absent" --names "$here/names"
+    sed -n 's/^troupe bench: \(.*\) has no baseline: not on this machine: .*/\1/p' "$here/err" \
+        >"$here/alone"
+    python3 "$schema" "$here/report" --complete --absent "$here/absent" --alone "$here/alone" \
+        --names "$here/names"
 }
 
 @test "without a GPU what needs one is null, which is said, and is no failure" {

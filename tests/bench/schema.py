@@ -1,9 +1,11 @@
 """Whether a report of `troupe bench --json` is what docs/bench.md says; no figure is judged.
 
-schema.py REPORT --names FILE [--complete [--absent FILE]] [--runs K]
+schema.py REPORT --names FILE [--complete [--absent FILE] [--alone FILE]] [--runs K]
 
 REPORT has to have the results that FILE names, line by line. With --complete every bench has a
-value, and every baseline too, but for those that --absent names, which have none. Prints what is wrong, and ends with status 1 when something is.
+value, and every baseline too, but for those that --absent names, which have none, and those that
+--alone names, which have no baseline. Prints what is wrong, and ends with status 1 when something
+is.
 """
 
 import argparse
@@ -79,7 +81,7 @@ def quotient(result):
         yield f"{result['name']}: {ratio} is no quotient of {value} and {baseline}"
 
 
-def judge_result(result, complete, absent, runs):
+def judge_result(result, complete, absent, alone, runs):
     name = result.get("name", "a result without a name")
     complaints = list(fields(name, result, RESULT))
     if complaints:
@@ -95,12 +97,15 @@ def judge_result(result, complete, absent, runs):
         return complaints
     if complete and result["value"] is None:
         complaints.append(f"{name}: no value")
-    if complete and result["baseline"] is not None and result["baseline_value"] is None:
+    if name in alone:
+        if result["baseline_value"] is not None:
+            complaints.append(f"{name}: a baseline of what is not here")
+    elif complete and result["baseline"] is not None and result["baseline_value"] is None:
         complaints.append(f"{name}: no baseline")
     return complaints
 
 
-def judge(report, names, complete, absent, runs):
+def judge(report, names, complete, absent, alone, runs):
     complaints = list(fields("the report", report, WHOLE))
     if complaints:
         return complaints
@@ -111,8 +116,16 @@ def judge(report, names, complete, absent, runs):
     if found != names:
         complaints.append(f"the results are {found} in place of {names}")
     for result in report["results"]:
-        complaints += judge_result(result, complete, absent, runs)
+        complaints += judge_result(result, complete, absent, alone, runs)
     return complaints
+
+
+def names_of(path):
+    """The words of a file; none without a file."""
+    if path is None:
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().split()
 
 
 def main():
@@ -121,17 +134,13 @@ def main():
     parser.add_argument("--names", required=True)
     parser.add_argument("--complete", action="store_true")
     parser.add_argument("--absent")
+    parser.add_argument("--alone")
     parser.add_argument("--runs", type=int)
     words = parser.parse_args()
     with open(words.report, encoding="utf-8") as file:
         report = json.load(file)
-    with open(words.names, encoding="utf-8") as file:
-        names = file.read().split()
-    absent = []
-    if words.absent:
-        with open(words.absent, encoding="utf-8") as file:
-            absent = file.read().split()
-    complaints = judge(report, names, words.complete, absent, words.runs)
+    names, absent, alone = (names_of(file) for file in (words.names, words.absent, words.alone))
+    complaints = judge(report, names, words.complete, absent, alone, words.runs)
     for complaint in complaints:
         print(complaint)
     return 1 if complaints else 0

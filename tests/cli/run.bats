@@ -489,3 +489,9 @@ END
     wait "$started" || true
     nothing_left
 }
+
+@test "the word : reaches a command, though mpirun begins another program at it" {
+    try troupe run -n 1 echo a : colon b
+    [ "$status" -eq 0 ]
+    [ "$output" = "a : colon b" ]
+}

@@ -60,6 +60,33 @@ static int fork_after_use(const void *argument, size_t bytes)
     return waitpid(child, &status, 0) == child && status == 0 ? 0 : 2;
 }
 
+/* By the world's own fork it is said at the start, with what used CUDA and what to do instead; and
+ * a caller that did not use it may. */
+static int start_by_fork(const void *argument, size_t bytes)
+{
+    const troupe_process_options options = { .method = TROUPE_METHOD_FORK };
+    troupe_process process = { 77 };
+    troupe_gpu gpu;
+
+    (void)argument;
+    (void)bytes;
+    if (troupe_process_start(count_devices, NULL, 0, &options, &process) != TROUPE_OK ||
+        troupe_process_join(process, HARNESS_LIMIT_MS) != TROUPE_OK ||
+        troupe_process_close(process) != TROUPE_OK)
+        return 1;
+    if (troupe_gpu_open(0, &gpu) != TROUPE_OK)
+        return 2;
+    process.id = 77;
+    if (troupe_process_start(count_devices, NULL, 0, &options, &process) != TROUPE_EFORKED ||
+        process.id != 77)
+        return 3;
+    return strstr(troupe_last_error(), "cannot re-initialize CUDA in a forked process") != NULL &&
+                   strstr(troupe_last_error(), "troupe_gpu_open") != NULL &&
+                   strstr(troupe_last_error(), "TROUPE_METHOD_SPAWN") != NULL
+               ? 0
+               : 4;
+}
+
 /* A fresh process knows the place of its rank: troupe_gpu_open and the failures use it. */
 static int know_place(const void *argument, size_t bytes)
 {
@@ -157,6 +184,7 @@ static void test_fork(void **state)
     (void)state;
     harness_done(harness_start_on(1, fork_after_use, NULL, 0), 0);
     harness_done(harness_spawn(fork_after_use, NULL, 0), 0);
+    harness_done(harness_spawn(start_by_fork, NULL, 0), 0);
 }
 
 /* Rank 0 came to see device 1 alone, in the first test; rank 1 sees both. */

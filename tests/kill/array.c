@@ -1,5 +1,5 @@
-/* Arrays, killed at every instruction: their making, an addition, their end, and the last user of
- * an array whose end has left it to that user. */
+/* Arrays, killed at every instruction: their making, what reads and changes elements, their end,
+ * and the last user of an array whose end has left it to that user. */
 #include "harness.h"
 
 #include "core/recover.h"
@@ -9,6 +9,8 @@
 
 #define LENGTH 20 /* elements: a block of 192 bytes */
 #define VALUE 5
+#define CHANGED 7
+#define CHANGES 3 /* elements that are set at once, from 1 on */
 
 /* memo: the array, its record */
 enum { MEMO_ARRAY, MEMO_RECORD };
@@ -57,6 +59,15 @@ static bool was_made(struct kill_world *world, bool done)
     return holds(world, 1u + done, done);
 }
 
+static uint64_t element(struct kill_world *world, uint64_t index)
+{
+    struct array_range range = { index, sizeof(uint64_t), 0, sizeof(uint64_t) };
+    uint64_t value = UINT64_MAX;
+
+    array_get(&world->bystander, world->memo[MEMO_ARRAY], &range, &value);
+    return value;
+}
+
 static void add(struct kill_world *world)
 {
     uint64_t sum;
@@ -66,15 +77,62 @@ static void add(struct kill_world *world)
 
 static bool was_added(struct kill_world *world, bool done)
 {
-    struct array_range range = { 1, sizeof(uint64_t), 0, sizeof(uint64_t) };
-    uint64_t value = 0;
+    uint64_t is = element(world, 1);
 
-    return kill_expect(world,
-                       array_get(&world->bystander, world->memo[MEMO_ARRAY], &range, &value) ==
-                           TROUPE_OK,
-                       "the array is gone") &&
-           kill_expect(world, value == VALUE + (uint64_t)done, "the element is %u",
-                       (unsigned)value) &&
+    return kill_expect(world, is == VALUE + (uint64_t)done, "the element is %u", (unsigned)is) &&
+           holds(world, 1, 0);
+}
+
+static void get(struct kill_world *world)
+{
+    uint64_t values[CHANGES];
+    struct array_range range = { 1, sizeof values, 0, sizeof values };
+
+    array_get(&world->victim, world->memo[MEMO_ARRAY], &range, values);
+}
+
+static bool was_read(struct kill_world *world, bool done)
+{
+    (void)done;
+    return kill_expect(world, element(world, 1) == VALUE, "a reader changed the element") &&
+           holds(world, 1, 0);
+}
+
+static void set(struct kill_world *world)
+{
+    const uint64_t values[CHANGES] = { CHANGED, CHANGED, CHANGED };
+    struct array_range range = { 1, sizeof values, 0, sizeof values };
+
+    array_set(&world->victim, world->memo[MEMO_ARRAY], &range, values);
+}
+
+/* Each element is whole, the old one or the new one, and no other is touched. */
+static bool was_set(struct kill_world *world, bool done)
+{
+    for (uint64_t i = 0; i < LENGTH; i++) {
+        bool among = i >= 1 && i < 1 + CHANGES;
+        uint64_t is = element(world, i), was = i == 1 ? VALUE : 0;
+
+        if (!kill_expect(world, (among && is == CHANGED) || (!(among && done) && is == was),
+                         "element %u is %u", (unsigned)i, (unsigned)is))
+            return false;
+    }
+    return holds(world, 1, 0);
+}
+
+/* Once with what is not there, then with what is. */
+static void compare_and_set(struct kill_world *world)
+{
+    array_compare_and_set(&world->victim, world->memo[MEMO_ARRAY], 1, CHANGED, 0, sizeof(uint64_t));
+    array_compare_and_set(&world->victim, world->memo[MEMO_ARRAY], 1, VALUE, CHANGED,
+                          sizeof(uint64_t));
+}
+
+static bool was_compared(struct kill_world *world, bool done)
+{
+    uint64_t is = element(world, 1);
+
+    return kill_expect(world, is == (done ? CHANGED : VALUE), "the element is %u", (unsigned)is) &&
            holds(world, 1, 0);
 }
 
@@ -117,6 +175,12 @@ static bool was_left(struct kill_world *world, bool done)
 static const struct kill_case cases[] = {
     { .name = "array_make", .prepare = prepare, .operation = make, .check = was_made },
     { .name = "array_add", .prepare = prepare, .operation = add, .check = was_added },
+    { .name = "array_get", .prepare = prepare, .operation = get, .check = was_read },
+    { .name = "array_set", .prepare = prepare, .operation = set, .check = was_set },
+    { .name = "array_compare_and_set",
+      .prepare = prepare,
+      .operation = compare_and_set,
+      .check = was_compared },
     { .name = "array_destroy", .prepare = prepare, .operation = destroy, .check = was_destroyed },
     { .name = "array_leave", .prepare = prepare_used, .operation = leave, .check = was_left },
 };

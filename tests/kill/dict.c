@@ -342,7 +342,10 @@ static void compare_and_delete(struct kill_world *world)
         dict_share_delete(&share, &key, &expected);
 }
 
-static void pop_first(struct kill_world *world)
+/* Reads the first value by one of the calls that do. */
+static void first_by(struct kill_world *world,
+                     int (*call)(const struct share *share, const struct dict_key *key,
+                                 struct dict_buffer *value))
 {
     uint64_t hash = hash_together(0);
     unsigned char value[BYTES_VALUE];
@@ -351,7 +354,17 @@ static void pop_first(struct kill_world *world)
     struct share share;
 
     if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
-        dict_share_pop(&share, &key, &buffer);
+        call(&share, &key, &buffer);
+}
+
+static void pop_first(struct kill_world *world)
+{
+    first_by(world, dict_share_pop);
+}
+
+static void get_first(struct kill_world *world)
+{
+    first_by(world, dict_share_get);
 }
 
 static void add(struct kill_world *world, uint64_t hash)
@@ -392,6 +405,23 @@ static void wait_try(struct kill_world *world)
 
     if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) == TROUPE_OK)
         dict_share_wait_try(&share, &key, &bell);
+}
+
+/* A whole walk, and the size. */
+static void walk(struct kill_world *world)
+{
+    unsigned char key_room[sizeof(uint64_t)], value_room[BYTES_VALUE];
+    struct dict_buffer key = { .data = key_room, .capacity = sizeof key_room };
+    struct dict_buffer value = { .data = value_room, .capacity = sizeof value_room };
+    struct dict_position position = { 0 };
+    struct share share;
+    uint64_t entries;
+
+    if (dict_share_find(&world->victim, world->memo[MEMO_DICT], &share) != TROUPE_OK)
+        return;
+    while (dict_share_next(&share, &position, &key, &value) == TROUPE_OK)
+        ;
+    dict_share_size(&share, &entries);
 }
 
 static void delete_first(struct kill_world *world)
@@ -505,7 +535,7 @@ static bool was_cleared(struct kill_world *world, bool done)
                  : all_stand(world, hash_together, UINT64_MAX));
 }
 
-/* A look leaves nothing but a mark. */
+/* A look leaves nothing but, where it waits, a mark. */
 static bool was_looked(struct kill_world *world, bool done)
 {
     struct reach reach;
@@ -616,6 +646,8 @@ static struct kill_case cases[] = {
       .operation = add_next,
       .check = first_was_added },
     { .name = "dict_wait", .prepare = three_together, .operation = wait_try, .check = was_looked },
+    { .name = "dict_get", .prepare = one_outside, .operation = get_first, .check = was_looked },
+    { .name = "dict_walk", .prepare = one_outside, .operation = walk, .check = was_looked },
     { .name = "dict_clear", .prepare = one_outside, .operation = clear, .check = was_cleared },
     { .name = "dict_delete",
       .prepare = three_together,

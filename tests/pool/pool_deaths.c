@@ -111,13 +111,15 @@ static void crew_kill(struct crew *crew, int kills)
         int victim = (int)(random_next() % (unsigned)crew->count);
 
         pause_us((long)(random_next() % 3000));
-        kill(crew->pid[victim], SIGKILL);
+        assert_int_equal(kill(crew->pid[victim], SIGKILL), 0);
         crew->pid[victim] = crew->pid[--crew->count];
     }
 }
 
-static void run_once(const troupe_pool_options *like, struct crew *crew, int kills)
+/* Each run has a queue of its own: successors of the killed tell their pids, too. */
+static void run_once(const troupe_pool_options *like, int kills)
 {
+    struct crew crew = { harness_queue(), { 0 }, 0 };
     static uint64_t inputs[TASKS], outputs[TASKS];
     troupe_pool_options options = *like;
     troupe_pool pool = { 0 };
@@ -126,17 +128,16 @@ static void run_once(const troupe_pool_options *like, struct crew *crew, int kil
 
     options.workers = WORKERS;
     options.initializer = tell_pid;
-    options.argument = &crew->pids;
-    options.argument_bytes = sizeof crew->pids;
-    crew->count = 0;
+    options.argument = &crew.pids;
+    options.argument_bytes = sizeof crew.pids;
     assert_int_equal(troupe_pool_create(&options, &pool), TROUPE_OK);
-    crew_meet(crew);
+    crew_meet(&crew);
     for (uint64_t i = 0; i < TASKS; i++)
         inputs[i] = i;
     assert_int_equal(troupe_pool_map_async(pool, work, inputs, sizeof *inputs, TASKS,
                                            sizeof *outputs, NULL, &result),
                      TROUPE_OK);
-    crew_kill(crew, kills);
+    crew_kill(&crew, kills);
     assert_int_equal(troupe_result_get(result, outputs, sizeof outputs, HARNESS_LIMIT_MS),
                      TROUPE_OK);
     for (uint64_t i = 0; i < TASKS; i++) {
@@ -147,19 +148,18 @@ static void run_once(const troupe_pool_options *like, struct crew *crew, int kil
     assert_int_equal(troupe_pool_close(pool), TROUPE_OK);
     assert_int_equal(troupe_pool_join(pool, HARNESS_LIMIT_MS), TROUPE_OK);
     assert_int_equal(troupe_pool_destroy(pool), TROUPE_OK);
+    troupe_queue_destroy(crew.pids);
 }
 
-/* Over several nodes fresh processes alone are killed: a leader takes its world with it. */
+/* Over several nodes fresh processes alone are killed: each node has one rank, and goes with it. */
 static void runs(const troupe_pool_options *like, long count, int kills)
 {
-    struct crew crew = { harness_queue(), { 0 }, 0 };
     troupe_pool_options options = *like;
 
     if (troupe_world_nodes() > 1)
         options.method = TROUPE_METHOD_SPAWN;
     for (long i = 0; i < count; i++)
-        run_once(&options, &crew, kills);
-    troupe_queue_destroy(crew.pids);
+        run_once(&options, kills);
 }
 
 /* The first runs lose ranks, the later ones fresh processes. */

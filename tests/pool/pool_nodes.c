@@ -73,6 +73,22 @@ static int dies_abroad(const void *input, size_t input_bytes, void *output, size
     return 0;
 }
 
+/* Ends the two ranks that lead the second node one after the other, each at its first such task. */
+static int dies_leading(const void *input, size_t input_bytes, void *output, size_t output_bytes)
+{
+    int first = troupe_world_size() / troupe_world_nodes();
+    struct timespec moment = { 0, 200000 }; /* so that the other node gets its part */
+    uint64_t value;
+
+    (void)output_bytes;
+    memcpy(&value, input, input_bytes);
+    nanosleep(&moment, NULL);
+    if (troupe_rank() == first || (troupe_rank() == first + 1 && value % 10 == 9))
+        raise(SIGKILL);
+    memcpy(output, &value, sizeof value);
+    return 0;
+}
+
 static int own_pid(const void *input, size_t input_bytes, void *output, size_t output_bytes)
 {
     int pid = (int)getpid();
@@ -179,7 +195,6 @@ static void iterates_over_nodes(void **state)
     pool_end(pool);
 }
 
-/* Fresh processes, whose death costs no node its leader. */
 static void deaths_abroad(void **state)
 {
     enum { N = 400 };
@@ -234,12 +249,41 @@ static void is_forgotten(void **state)
     assert_true(pid > 0);
 }
 
+/* The last of the tests: the ranks stay away. */
+static void leaders_die(void **state)
+{
+    enum { N = 2000 };
+    static uint64_t inputs[N], outputs[N];
+    troupe_pool pool = pool_of(0, TROUPE_METHOD_RANK);
+
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t i = 0; i < N; i++) {
+            inputs[i] = i;
+            outputs[i] = N;
+        }
+        assert_int_equal(troupe_pool_map(pool, dies_leading, inputs, sizeof *inputs, N, outputs,
+                                         sizeof *outputs),
+                         TROUPE_OK);
+        for (uint64_t i = 0; i < N; i++)
+            assert_int_equal(outputs[i], i);
+    }
+    pool_end(pool);
+    for (int rank = troupe_world_size() / 2; rank <= troupe_world_size() / 2 + 1; rank++)
+        assert_int_equal(troupe_process_start(
+                             harness_raise, NULL, 0,
+                             &(troupe_process_options){ .where = TROUPE_ON_RANK, .place = rank },
+                             &(troupe_process){ 0 }),
+                         TROUPE_NO_RANK);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_node_works),      cmocka_unit_test(failures_come_home),
         cmocka_unit_test(iterates_over_nodes),   cmocka_unit_test(deaths_abroad),
         cmocka_unit_test(terminates_everywhere), cmocka_unit_test(is_forgotten),
+        cmocka_unit_test(leaders_die),
     };
     int result = troupe_init(&argc, &argv);
 

@@ -41,6 +41,7 @@ start_as() {
     troupe) before+=(troupe run -n "$ranks") ;;
     mpirun) before+=(mpirun --allow-run-as-root --oversubscribe -n "$ranks") ;;
     esac
+    : >out # of the run before, whose lines are not this one's
     "${before[@]}" "${line[@]}" >out 2>err 3>&- &
     started=$!
 }

@@ -71,18 +71,41 @@ static void lose_ranks(int count)
     }
 }
 
+struct stay_places {
+    troupe_queue gate; /* first: wait_for_ever looks for no more */
+    troupe_queue ready;
+};
+
+/* All ranks block, and the last has a fork and a fresh process that do, too. */
+static int stay_on_rank(const void *argument, size_t bytes)
+{
+    troupe_process_options fork = { .method = TROUPE_METHOD_FORK };
+    troupe_process_options spawn = { .method = TROUPE_METHOD_SPAWN };
+    troupe_process process;
+
+    if (troupe_rank() < troupe_world_size() - 1)
+        return wait_for_ever(argument, bytes);
+    if (troupe_process_start(wait_for_ever, argument, bytes, &fork, &process) != TROUPE_OK ||
+        troupe_process_start(wait_for_ever, argument, bytes, &spawn, &process) != TROUPE_OK)
+        puts(troupe_last_error());
+    troupe_queue_put(((const struct stay_places *)argument)->ready, "", 1, TROUPE_FOREVER);
+    return wait_for_ever(argument, bytes);
+}
+
 /* A world that stays until it is ended from outside: prints the parent's pid, and blocks. */
 static void stay(void)
 {
-    troupe_queue gate;
+    struct stay_places places;
     char text[8];
 
-    if (troupe_queue_create(NULL, &gate) != TROUPE_OK)
+    if (troupe_queue_create(NULL, &places.gate) != TROUPE_OK ||
+        troupe_queue_create(NULL, &places.ready) != TROUPE_OK)
         return;
-    start_on_every_rank(wait_for_ever, &gate, sizeof gate);
+    start_on_every_rank(stay_on_rank, &places, sizeof places);
+    troupe_queue_get(places.ready, text, sizeof text, NULL, TROUPE_FOREVER);
     printf("launcher %d\nparent %d\n", (int)getppid(), (int)getpid());
     fflush(stdout);
-    troupe_queue_get(gate, text, sizeof text, NULL, TROUPE_FOREVER);
+    troupe_queue_get(places.gate, text, sizeof text, NULL, TROUPE_FOREVER);
 }
 
 static void call_from_fork(void)
@@ -141,6 +164,71 @@ static void start_badly(void)
     say("no method", troupe_process_start(nothing, NULL, 0, &options, &process));
 }
 
+/* ---- what happens to fresh processes ------------------------------------------------------ */
+
+/* Into the control group whose folder is the argument, and then as much memory as there is. */
+static int eat_memory(const void *argument, size_t bytes)
+{
+    enum { BITE = 1 << 20 };
+    char path[256];
+    FILE *file;
+
+    (void)bytes;
+    snprintf(path, sizeof path, "%s/cgroup.procs", (const char *)argument);
+    file = fopen(path, "w");
+    if (file == NULL || fprintf(file, "%d", (int)getpid()) < 0 || fclose(file) != 0)
+        return 1;
+    for (char *bite; (bite = malloc(BITE)) != NULL;)
+        memset(bite, 1, BITE);
+    return 2;
+}
+
+static void fresh_run(troupe_target target, const void *argument, size_t bytes)
+{
+    troupe_process_options options = { .name = "fresh", .method = TROUPE_METHOD_SPAWN };
+    troupe_process_status status;
+    troupe_process process;
+
+    if (troupe_process_start(target, argument, bytes, &options, &process) != TROUPE_OK ||
+        troupe_process_join(process, TROUPE_FOREVER) != TROUPE_OK ||
+        troupe_process_status_get(process, &status) != TROUPE_OK)
+        puts(troupe_last_error());
+    else
+        printf("state %d signal %d %s\n", status.state, status.signal, status.reason);
+}
+
+/* One that somebody asked to end is no loss. */
+static void fresh_kill(void)
+{
+    troupe_process_options options = { .method = TROUPE_METHOD_SPAWN };
+    troupe_process process;
+    troupe_queue gate;
+
+    if (troupe_queue_create(NULL, &gate) == TROUPE_OK &&
+        troupe_process_start(wait_for_ever, &gate, sizeof gate, &options, &process) == TROUPE_OK &&
+        troupe_process_kill(process) == TROUPE_OK)
+        troupe_process_join(process, TROUPE_FOREVER);
+}
+
+/* In each argument one word is an address: of the heap, the stack, and the program's data. */
+static void pointers_send(void)
+{
+    static int number;
+    struct {
+        uint64_t plain;
+        const void *address;
+    } argument = { 4711, malloc(1) };
+
+    fresh_run(nothing, &argument, sizeof argument);
+    free((void *)argument.address);
+    argument.address = &argument;
+    fresh_run(nothing, &argument, sizeof argument);
+    argument.address = &number;
+    fresh_run(nothing, &argument, sizeof argument);
+    argument.address = NULL;
+    fresh_run(nothing, &argument, sizeof argument);
+}
+
 static int end(const char *way, int status)
 {
     troupe_queue queue;
@@ -176,6 +264,14 @@ int main(int argc, char **argv)
         stay();
     if (strcmp(way, "lose") == 0)
         lose_ranks(number);
+    if (strcmp(way, "crash") == 0)
+        fresh_run(raise_kill, NULL, 0);
+    if (strcmp(way, "asked") == 0)
+        fresh_kill();
+    if (strcmp(way, "pointers") == 0)
+        pointers_send();
+    if (strcmp(way, "eat") == 0)
+        fresh_run(eat_memory, argv[2], strlen(argv[2]) + 1);
     if (strcmp(way, "fork") == 0)
         call_from_fork();
     if (strcmp(way, "handles") == 0)

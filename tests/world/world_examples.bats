@@ -179,3 +179,17 @@ entries() {
     [ "$(entries lines | wc -l)" -eq 63 ] # n twice
     for i in $(seq 10 63); do entries lines | grep -qx "$i $i"; done
 }
+
+@test "group: four ranks add up pi by MPI, and all or none begin" {
+    for i in 0 1 2 3; do echo "$i of 4: pi is about 3.141593"; done >wanted
+    echo "0 of 4 failed" >>wanted
+    for way in "${ways[@]}"; do
+        as "$way" 4 "$examples/group" >lines
+        sort lines | diff <(sort wanted) -
+    done
+    TROUPE_SIMULATED_NODES=2 as troupe 4 "$examples/group" >lines
+    sort lines | diff <(sort wanted) -
+    run --separate-stderr as troupe 3 "$examples/group"
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"a group of 4; this world has ranks for 1 to 3"* ]]
+}

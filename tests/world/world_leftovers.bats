@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # helper.bash sets worlds, examples and ways
 # After a run that was ended from outside, whoever was killed, nothing remains: no process, no
-# segment, no file of ours or of Open MPI's. Every rank is blocked in a get at that moment.
+# segment, no file of ours or of Open MPI's. Every rank is blocked in a get at that moment, and the
+# last one has a fork and a fresh process that are, too.
 
 bats_require_minimum_version 1.5.0
 load helper
