@@ -77,8 +77,8 @@ over() {
 }
 
 @test "10 000 tasks of a pool on two nodes and on four" {
-    [ "$(over 2 "$rooms/cluster/tasks")" = "10000 of 10000 tasks, on 2 nodes" ]
-    [ "$(over 4 "$rooms/cluster/tasks")" = "10000 of 10000 tasks, on 4 nodes" ]
+    [ "$(over 2 "$rooms/cluster/tasks" 2)" = "10000 of 10000 tasks, on 2 nodes" ]
+    [ "$(over 4 "$rooms/cluster/tasks" 4)" = "10000 of 10000 tasks, on 4 nodes" ]
 }
 
 @test "the roll call and the probe: every rank on its node" {

@@ -1,5 +1,6 @@
-/* A pool of 10 000 tasks over all ranks: prints how many results are right and how many nodes
- * took part. */
+/* A pool of 10 000 tasks over as many nodes as the first argument says: prints how many results are
+ * right and how many nodes took part. That each takes part is no matter of luck: a worker's first
+ * task waits until a task has begun on every node. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,21 +8,48 @@
 
 #include <troupe/troupe.h>
 
-enum { TASKS = 10000, NODES_MOST = 256, PAUSE = 2000 };
+enum { TASKS = 10000, NODES_MOST = 256, WAIT_MS = 60000 };
+
+/* What each worker is told: where nodes leave their numbers, and how many there are. */
+struct meeting {
+    troupe_dict begun;
+    int nodes;
+};
 
 struct outcome {
     uint64_t square;
     int node;
 };
 
-/* Takes long enough for the others to get some too. */
+static struct meeting meeting;
+
+static int take_meeting(const void *argument, size_t bytes)
+{
+    memcpy(&meeting, argument, bytes);
+    return 0;
+}
+
+/* Says that this node has begun, and waits until all have. Returns 0 on success. */
+static int meet(void)
+{
+    int node = troupe_node(), result = TROUPE_OK;
+
+    if (troupe_dict_set(meeting.begun, troupe_bytes_of(&node, sizeof node), troupe_text("")))
+        return -1;
+    for (int other = 0; other < meeting.nodes && result == TROUPE_OK; other++)
+        result = troupe_dict_wait(meeting.begun, troupe_bytes_of(&other, sizeof other), WAIT_MS);
+    return result == TROUPE_OK ? 0 : troupe_task_fail(-1, "waited in vain for a task on each node");
+}
+
 static int square(const void *input, size_t input_bytes, void *output, size_t output_bytes)
 {
+    static int met;
     struct outcome outcome = { *(const uint64_t *)input, troupe_node() };
 
     (void)input_bytes, (void)output_bytes;
-    for (volatile int i = 0; i < PAUSE; i++)
-        ;
+    if (!met && meet() != 0)
+        return -1;
+    met = 1;
     outcome.square *= outcome.square;
     memcpy(output, &outcome, sizeof outcome);
     return 0;
@@ -32,9 +60,15 @@ int main(int argc, char **argv)
     static uint64_t numbers[TASKS];
     static struct outcome outcomes[TASKS];
     int right = 0, nodes = 0, seen[NODES_MOST] = { 0 };
+    struct meeting told = { .nodes = argc > 1 ? atoi(argv[1]) : 1 };
+    troupe_pool_options options = { .initializer = take_meeting,
+                                    .argument = &told,
+                                    .argument_bytes = sizeof told };
     troupe_pool pool;
 
-    if (troupe_init(&argc, &argv) != TROUPE_OK || troupe_pool_create(NULL, &pool) != TROUPE_OK)
+    if (troupe_init(&argc, &argv) != TROUPE_OK ||
+        troupe_dict_create(NULL, &told.begun) != TROUPE_OK ||
+        troupe_pool_create(&options, &pool) != TROUPE_OK)
         return troupe_finalize(1);
     for (int i = 0; i < TASKS; i++)
         numbers[i] = (uint64_t)i;
