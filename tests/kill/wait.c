@@ -11,6 +11,7 @@
 
 #define VALUE 77u
 #define CELL_RUNG 5
+#define A_RING_ADDS 2 /* core/bell.h */
 
 /* memo: the block that somebody allocated who died before, see dead_holds. */
 enum { MEMO_BLOCK = MEMO_TAKEN + 1 };
@@ -130,10 +131,10 @@ static void deliver(struct actor *actor, struct shelf *shelf)
     tx_write(actor, &shelf->cells[0], VALUE);
     tx_commit(actor);
     lock_give(actor, &shelf->lock);
-    bell_redeem(actor, 1);
 }
 
-/* Notes how the bell stood after its ring, which was for one waiter: the victim. */
+/* Notes how the bell will stand after its ring, which is for one waiter: the victim. Noted after
+ * it, the victim might run in between, for the ring wakes it. */
 static void bystander_delivers(struct kill_world *world)
 {
     struct shelf *shelf = shelf_of(world);
@@ -141,12 +142,14 @@ static void bystander_delivers(struct kill_world *world)
     if (atomic_load(&shelf->cells[CELL_RUNG]) != 0)
         return;
     deliver(&world->bystander, shelf);
-    atomic_store(&shelf->cells[CELL_RUNG], atomic_load(&shelf->bell.word));
+    atomic_store(&shelf->cells[CELL_RUNG], atomic_load(&shelf->bell.word) + A_RING_ADDS);
+    bell_redeem(&world->bystander, 1);
 }
 
 static void deliver_to_sleeper(struct kill_world *world)
 {
     deliver(&world->victim, shelf_of(world));
+    bell_redeem(&world->victim, 1);
 }
 
 /* The value, once delivered, is in one of the cells. While it is still to be taken, the victim has
