@@ -89,7 +89,7 @@ works()
     # shellcheck disable=SC2046
     cc "${strict[@]}" -o front front.c $(flags)
     TROUPE_WORKERS=4 ./front >printed
-    diff <(sort printed) <(printf 'WeThinkIn %d\n' {0..9})
+    diff <(sort printed) <(printf 'process %d is here\n' {0..9})
 }
 
 @test "a static copy serves CMake and pkg-config" {
