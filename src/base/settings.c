@@ -29,6 +29,8 @@ const struct settings_row settings_table[] = {
       "how much is said: error, warning, info or debug" },
     { "TROUPE_SIMULATED_NODES", SETTINGS_OURS, "1",
       "groups of one host's ranks that behave as nodes" },
+    { "TROUPE_REMOTE_READ", SETTINGS_OURS, "auto",
+      "how a dict's entries on other nodes are read: auto, message or get" },
     { "TROUPE_SILENCE", SETTINGS_OURS, "10",
       "seconds without a word of a node until it is given up" },
     { "OMPI_MCA_shmem", SETTINGS_OPEN_MPI, "sysv",

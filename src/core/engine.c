@@ -78,6 +78,16 @@ static void turn_take(void)
     atomic_fetch_sub(&engine.wanted, 1);
 }
 
+void engine_hold(void)
+{
+    turn_take();
+}
+
+void engine_let(void)
+{
+    pthread_mutex_unlock(&engine.turn);
+}
+
 /* A mutex is not fair: who takes it again and again lets those in who wait. */
 static void turn_pass(void)
 {

@@ -39,6 +39,10 @@ void engine_forsake(void);
 int engine_call(struct actor *actor, int node, const struct request *request, uint64_t deadline,
                 struct answer *answer);
 
+/* The turn, for something of MPI's that is done at once. */
+void engine_hold(void);
+void engine_let(void);
+
 /* ---- the service's thread ------------------------------------------------------------------- */
 
 /* Whether another thread drives, or did a moment ago. */

@@ -2,7 +2,7 @@
 #ifndef TROUPE_CORE_ROOT_H
 #define TROUPE_CORE_ROOT_H
 
-enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1, ROOT_DICT_LOCKS = 2 };
+enum arena_root { ROOT_TABLE = 0, ROOT_NODE = 1, ROOT_DICT_LOCKS = 2, ROOT_DICT_SEALS = 3 };
 
 /* The kinds of work that recovery resumes, see recover.h. */
 enum resume_kind {

@@ -54,11 +54,13 @@ int fabric_start(const void *identity, size_t identity_bytes, struct fabric_plac
  * MPI (System V shared memory), else a segment of our own, removed from the system's names at once.
  * Reserved, not committed: of base[bytes] at most the first page has been touched, and reads zero.
  * Collective over the world, once; the leader's bytes count on its node, rounded up to pages. It
- * stays mapped in the ranks until fabric_stop(true).
+ * stays mapped in the ranks until fabric_stop(true). Other nodes may read it (below) if
+ * TROUPE_REMOTE_READ wants that.
  *
  * Returns     TROUPE_OK
  *             TROUPE_SYSTEM        more than the host's memory, or the system refused
- *             TROUPE_BAD_ARGUMENT  bytes is 0
+ *             TROUPE_BAD_ARGUMENT  bytes is 0, or TROUPE_REMOTE_READ is no word of its own
+ *             TROUPE_LAUNCH        TROUPE_REMOTE_READ=get, and MPI offers no window for it
  *             TROUPE_ALREADY       a second call
  *             the same on all ranks */
 int fabric_segment_create(size_t bytes, struct fabric_segment *segment);
@@ -153,6 +155,38 @@ int fabric_bulk_move(struct fabric_bulk *bulk);
 
 /* Lets go of a transfer that may never be over. Its memory stays MPI's. */
 void fabric_bulk_abandon(struct fabric_bulk *bulk);
+
+/* ---- reading other nodes' segments -------------------------------------------------------- */
+
+/* Whether other nodes' segments can be read from here, as TROUPE_REMOTE_READ says and
+ * fabric_segment_create found out. The same on all ranks of the world. */
+bool fabric_reads_are_on(void);
+
+/* The most that one read copies. */
+#define FABRIC_READ_MAX 4096
+
+/* A read under way. */
+struct fabric_read;
+
+/* Copies [bytes] at an offset of a node's segment. The memory may change meanwhile, and its bytes
+ * are read in any order. Called by one thread of a process at a time, as messages are.
+ *
+ * to          [bytes]; written when the read is done
+ * read        on TROUPE_EMPTY: what to look after by fabric_read_move
+ * Returns     TROUPE_OK     done
+ *             TROUPE_EMPTY  under way
+ *             TROUPE_FULL   one of that node is still under way that was abandoned
+ *             TROUPE_LOST   MPI refused, or the rank that showed the segment is lost
+ *             TROUPE_NO_MEMORY, TROUPE_BAD_ARGUMENT */
+int fabric_read(int node, uint64_t offset, size_t bytes, void *to, struct fabric_read **read);
+
+/* Returns     TROUPE_OK     done, and read is gone
+ *             TROUPE_EMPTY  not yet
+ *             TROUPE_LOST   it failed, and read is gone */
+int fabric_read_move(struct fabric_read *read, void *to);
+
+/* Lets go of a read that may never be done. Its buffer is MPI's until then. */
+void fabric_read_abandon(struct fabric_read *read);
 
 /* Leaves MPI. clean: nobody was lost; collective over the world, gives back the segment (unmapped
  * in this rank), the communicators and what is posted, and calls MPI_Finalize when fabric_start

@@ -169,6 +169,11 @@ static void send_abandon(int index)
     send_release(index);
 }
 
+bool frames_is_lost(int rank)
+{
+    return peers[rank].lost;
+}
+
 void fabric_rank_lost(int rank)
 {
     peers[rank].lost = true;

@@ -102,17 +102,24 @@ static int own_create(size_t bytes, struct fabric_segment *segment)
 int fabric_segment_create(size_t bytes, struct fabric_segment *segment)
 {
     struct fabric_segment made = { 0 };
+    bool one_window = false;
     size_t chosen = 0;
     int result;
 
     if (mine.base != NULL)
         return fail(TROUPE_ALREADY, "fabric_segment_create: this world has its memory already");
     result = fabric_agree(size_choose(bytes, &chosen));
+    if (result == TROUPE_OK)
+        result = reads_choose(&one_window);
     if (result != TROUPE_OK)
         return result;
     /* Also the barrier after which every rank finds the proof's token erased. */
-    result = fabric_agree(window_create(chosen, &made) ? TROUPE_OK : own_create(chosen, &made));
+    result = fabric_agree(window_create(chosen, one_window, &made) ? TROUPE_OK
+                                                                   : own_create(chosen, &made));
+    if (result == TROUPE_OK)
+        result = reads_open(&made);
     if (result != TROUPE_OK) {
+        reads_close();
         fabric_segment_detach(&made);
         window_free();
         return result;

@@ -64,10 +64,9 @@ static bool folder_holds_something(const char *path)
     return entry != NULL;
 }
 
-/* Whether this host has a network other than Ethernet that some MPI transport could drive:
- * InfiniBand, RoCE, Omni-Path, EFA and their like are all in the first folder; then Slingshot, then
+/* InfiniBand, RoCE, Omni-Path, EFA and their like are all in the first folder; then Slingshot, then
  * Aries. */
-static bool has_fast_network(void)
+bool fabric_has_fast_network(void)
 {
     return folder_holds_something("/sys/class/infiniband") ||
            folder_holds_something("/sys/class/cxi") || access("/dev/kgni0", F_OK) == 0;
@@ -102,7 +101,7 @@ void fabric_settings_apply(void)
     setting("OMPI_MCA_btl_base_warn_component_unused", "0");
     /* What Open MPI chooses there by itself, after the libraries of two absent networks have waited
      * 0.1 s each for their device. */
-    if (!has_fast_network())
+    if (!fabric_has_fast_network())
         setting("OMPI_MCA_pml", "ob1");
     if (!cross_memory_attach_permitted())
         setting("OMPI_MCA_btl_vader_single_copy_mechanism", "none");

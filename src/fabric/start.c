@@ -215,6 +215,7 @@ static int node_split(void)
     if (result == TROUPE_OK) /* rank 0's environment counts */
         result = fabric_check(MPI_Bcast(&nodes, 1, MPI_INT, 0, fabric.world), TROUPE_LAUNCH,
                               "MPI_Bcast");
+    fabric.is_one_host = nodes > 1;
     if (result == TROUPE_OK && nodes == 1) {
         fabric.node = machine;
         return TROUPE_OK;
@@ -338,6 +339,7 @@ void fabric_stop(bool clean)
         return;
     fabric.entered = false;
     frames_fini();
+    reads_close();
     segment_fini();
     communicator_free(&fabric.frames);
     communicator_free(&fabric.node);

@@ -4,7 +4,10 @@
  * without MPI can map. The window is kept when every rank of the node finds it to be one System V
  * segment that is already marked for removal, attaches that segment a second time by its id, and
  * reads there what the leader wrote through the window. Otherwise it is freed and the caller makes
- * a segment of its own. */
+ * a segment of its own.
+ *
+ * One window may hold the memory of all nodes, where they are simulated: each leader's part is its
+ * node's, and every rank of the world can read all of it. */
 #include "fabric/fabric_private.h"
 
 #include <inttypes.h>
@@ -34,33 +37,49 @@ struct window_claim {
 };
 
 static MPI_Win window = MPI_WIN_NULL;
+static MPI_Comm sharers; /* who make it: the node's ranks, or the world's */
 
-/* Whether mine holds on every rank of the node. */
-static bool node_all(bool mine)
+/* Whether mine holds on every rank that makes it. */
+static bool all_sharers(bool mine)
 {
     int one = mine, all = 0;
 
-    return MPI_Allreduce(&one, &all, 1, MPI_INT, MPI_MIN, fabric.node) == MPI_SUCCESS && all;
+    return MPI_Allreduce(&one, &all, 1, MPI_INT, MPI_MIN, sharers) == MPI_SUCCESS && all;
 }
 
-/* Whether the window is worth asking for; the leader's answer counts. A node of one rank gets
- * private memory. Other backings than System V would be freed again. And a leader that fails inside
+/* The bytes of all parts together. */
+static size_t parts_sum(size_t part)
+{
+    unsigned long long mine = part, sum = 0;
+
+    if (MPI_Allreduce(&mine, &sum, 1, MPI_UNSIGNED_LONG_LONG, MPI_SUM, sharers) != MPI_SUCCESS)
+        return SIZE_MAX;
+    return (size_t)sum;
+}
+
+/* Whether the window is worth asking for; its first rank's answer counts. One rank alone gets
+ * private memory. Other backings than System V would be freed again. And a rank that fails inside
  * MPI_Win_allocate_shared leaves Open MPI's other ranks waiting for it, so what would make it fail
  * is tried first. */
-static bool window_is_promising(size_t bytes)
+static bool window_is_promising(size_t part)
 {
     const char *backing = getenv("OMPI_MCA_shmem");
-    int promising = 0, trial;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+    int promising = 0, rank, ranks, trial;
 
-    if (fabric.place.local_size == 1)
+    MPI_Comm_rank(sharers, &rank);
+    MPI_Comm_size(sharers, &ranks);
+    if (ranks == 1)
         return false;
-    if (fabric.place.local_rank == 0 && backing != NULL && strcmp(backing, "sysv") == 0) {
-        trial = shmget(IPC_PRIVATE, bytes, IPC_CREAT | S_IRUSR | S_IWUSR);
+    bytes = parts_sum(part);
+    if (rank == 0 && backing != NULL && strcmp(backing, "sysv") == 0) {
+        /* Open MPI puts its own state in front: some bytes for each rank. */
+        trial = shmget(IPC_PRIVATE, bytes + (size_t)ranks * page, IPC_CREAT | S_IRUSR | S_IWUSR);
         promising = trial >= 0;
         if (trial >= 0)
             shmctl(trial, IPC_RMID, NULL);
     }
-    return MPI_Bcast(&promising, 1, MPI_INT, 0, fabric.node) == MPI_SUCCESS && promising;
+    return MPI_Bcast(&promising, 1, MPI_INT, 0, sharers) == MPI_SUCCESS && promising;
 }
 
 /* Finds the segment under base: a System V mapping's inode number is its id. */
@@ -115,7 +134,7 @@ static bool window_is_shared(const struct window_view *view, const struct window
     return same;
 }
 
-/* Proves the window on every rank of the node. base reads zero again on return. */
+/* Proves the node's part on every rank of the node. base reads zero again on return. */
 static bool window_prove(struct window_view *view, size_t bytes)
 {
     bool leader = fabric.place.local_rank == 0, found = window_look(view), shared;
@@ -129,7 +148,7 @@ static bool window_prove(struct window_view *view, size_t bytes)
         atomic_store(word, claim.token); /* before the broadcast that makes the others read it */
     if (MPI_Bcast(&claim, sizeof claim, MPI_BYTE, 0, fabric.node) != MPI_SUCCESS)
         return false;
-    shared = node_all(found && window_is_shared(view, &claim, bytes));
+    shared = all_sharers(found && window_is_shared(view, &claim, bytes));
     if (leader)
         atomic_store(word, 0);
     return shared;
@@ -140,27 +159,35 @@ static unsigned char *page_align(unsigned char *address, size_t page)
     return address + (page - (uintptr_t)address % page) % page;
 }
 
-bool window_create(size_t bytes, struct fabric_segment *segment)
+/* Where a node's part begins in this process; NULL when MPI will not tell. */
+static unsigned char *part_of(int node)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), padded = bytes + page;
-    bool leader = fabric.place.local_rank == 0;
-    struct window_view view = { .shmid = -1 };
-    MPI_Aint window_bytes;
-    int unit, code;
+    int leader = sharers == fabric.world ? fabric.leader_of[node] : 0, unit;
+    MPI_Aint bytes;
     void *base;
 
-    /* Open MPI puts its own state in front: one page more than padded. */
-    if (!window_is_promising(padded + page))
+    return MPI_Win_shared_query(window, leader, &bytes, &unit, &base) == MPI_SUCCESS ? base : NULL;
+}
+
+bool window_create(size_t bytes, bool of_all_nodes, struct fabric_segment *segment)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t part = fabric.place.local_rank == 0 ? bytes + page : 0;
+    struct window_view view = { .shmid = -1 };
+    void *base;
+    int code;
+
+    sharers = of_all_nodes ? fabric.world : fabric.node;
+    if (!window_is_promising(part))
         return false;
-    code = MPI_Win_allocate_shared(leader ? (MPI_Aint)padded : 0, 1, MPI_INFO_NULL, fabric.node,
-                                   &base, &window);
-    if (!node_all(code == MPI_SUCCESS)) {
+    code = MPI_Win_allocate_shared((MPI_Aint)part, 1, MPI_INFO_NULL, sharers, &base, &window);
+    if (!all_sharers(code == MPI_SUCCESS)) {
         window = MPI_WIN_NULL; /* freeing is collective, and some have nothing to free */
         return false;
     }
     MPI_Win_set_errhandler(window, MPI_ERRORS_RETURN);
-    code = MPI_Win_shared_query(window, 0, &window_bytes, &unit, &base);
-    if (!node_all(code == MPI_SUCCESS)) {
+    base = part_of(fabric.place.node);
+    if (!all_sharers(base != NULL)) {
         window_free();
         return false;
     }
@@ -175,6 +202,18 @@ bool window_create(size_t bytes, struct fabric_segment *segment)
              bytes);
     segment->private_data = NULL;
     return true;
+}
+
+MPI_Win window_of_all_nodes(void)
+{
+    return sharers == fabric.world ? window : MPI_WIN_NULL;
+}
+
+MPI_Aint window_begin(int node)
+{
+    unsigned char *base = part_of(node);
+
+    return page_align(base, (size_t)sysconf(_SC_PAGESIZE)) - base;
 }
 
 void window_free(void)

@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "core/ledger.h"
 #include "object/dict_remote.h"
+#include "object/dict_seal.h"
 
 /* TROUPE_NOT_FOUND, with nothing done, when the key is not there. */
 static int add_to(struct held *held, const struct dict_key *key, int64_t amount, int64_t *sum)
 {
     uint32_t at = held_find(held, key);
     _Atomic uint64_t *number;
+    struct entry *entry;
     uint64_t size, fresh;
 
     if (at == held->entries)
@@ -24,8 +26,11 @@ static int add_to(struct held *held, const struct dict_key *key, int64_t amount,
                     "dict: the value has %llu bytes and is no number; add needs one of %zu",
                     (unsigned long long)size, sizeof *sum);
     fresh = atomic_load_explicit(number, memory_order_relaxed) + (uint64_t)amount;
+    entry = held_entry(held, held_load(held, at));
+    seal_kill(entry);
     change_begin(held);
     tx_write(held->share->actor, number, fresh);
+    seal_renew(held->share, entry, fresh);
     ledger_word(held->share->actor, DICT_WORD_SUM, fresh);
     ledger_witness(held->share->actor);
     change_end(held);

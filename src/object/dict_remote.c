@@ -2,6 +2,7 @@
 #include "object/dict_remote.h"
 
 #include "base/error.h"
+#include "object/dict_onesided.h"
 
 #include <stdlib.h>
 
@@ -112,9 +113,13 @@ static int fetch(struct actor *actor, enum service_op op, uint64_t handle,
                  const struct dict_key *key, struct dict_buffer *value)
 {
     struct request request = { .op = op, .object = handle };
-    struct answer answer;
+    struct answer answer = { .size = 0 };
     int result = ask_value(actor, &request, key, troupe_bytes_of(NULL, 0), value, &answer);
 
+    if (op == SERVICE_DICT_GET && dict_onesided_is_on())
+        dict_onesided_learn(
+            handle, key,
+            &(struct dict_place){ answer.words[DICT_WORD_PLACE], answer.words[DICT_WORD_BYTES] });
     if (result == TROUPE_OK)
         result = value_take(&answer, value);
     free(answer.data);
@@ -124,7 +129,9 @@ static int fetch(struct actor *actor, enum service_op op, uint64_t handle,
 int dict_remote_fetch(struct actor *actor, uint64_t handle, const struct dict_key *key,
                       struct dict_buffer *value)
 {
-    return fetch(actor, SERVICE_DICT_GET, handle, key, value);
+    int result = dict_onesided_is_on() ? dict_onesided_fetch(actor, handle, key, value) : DICT_ASK;
+
+    return result != DICT_ASK ? result : fetch(actor, SERVICE_DICT_GET, handle, key, value);
 }
 
 int dict_remote_pop(struct actor *actor, uint64_t handle, const struct dict_key *key,
@@ -163,7 +170,7 @@ int dict_remote_default(struct actor *actor, uint64_t handle, const struct dict_
                         struct dict_buffer *found, bool *stored)
 {
     struct request request = { .op = SERVICE_DICT_DEFAULT, .object = handle };
-    struct answer answer;
+    struct answer answer = { .size = 0 };
     int result = ask_value(actor, &request, put->key, put->value, found, &answer);
 
     *stored = result == TROUPE_OK && answer.words[DICT_WORD_STORED] != 0;

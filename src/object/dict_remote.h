@@ -26,7 +26,9 @@ enum {
     /* of the answer */
     DICT_WORD_SIZE = 0, /* the value's bytes, also when it is too long */
     DICT_WORD_STORED = 1,
-    DICT_WORD_SUM = 2
+    DICT_WORD_SUM = 2,
+    DICT_WORD_PLACE = 3, /* of the entry at its home, and its bytes, see dict_seal.h */
+    DICT_WORD_BYTES = 4
 };
 
 /* The same as the calls of dict_share.h, on the key's home or the named node. */

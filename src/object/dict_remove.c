@@ -3,6 +3,7 @@
 
 #include "core/ledger.h"
 #include "object/dict_remote.h"
+#include "object/dict_seal.h"
 
 #define CLEAR_BATCH 12u    /* entries freed by one transaction; leaves room in SLOT_BLOCKS */
 #define CLEAR_BUCKETS 512u /* of one call: a service that clears answers others in between */
@@ -42,6 +43,7 @@ int dict_share_delete(const struct share *share, const struct dict_key *key,
         result = TROUPE_DIFFERS;
     if (result == TROUPE_OK) {
         old = cell_entry(held_load(&held, at));
+        seal_kill(held_entry(&held, old));
         change_begin(&held);
         cell_remove(&held, at);
         tx_retire(share->actor, old);
@@ -70,6 +72,7 @@ static int entry_take(struct held *held, const struct dict_key *key, struct dict
     if (size > value->capacity)
         return TROUPE_TOO_LONG;
     *entry = cell_entry(held_load(held, at));
+    seal_kill(held_entry(held, *entry));
     change_begin(held);
     cell_remove(held, at);
     ledger_keep(actor, *entry, arena_offset(&actor->arena, words) - *entry, size);
@@ -113,6 +116,8 @@ uint32_t held_shorten(struct held *held)
     uint64_t cells = more_cells(held->more);
     uint32_t left = held->entries > CLEAR_BATCH ? held->entries - CLEAR_BATCH : 0;
 
+    for (uint32_t at = left; at < held->entries; at++)
+        seal_kill(held_entry(held, held_load(held, at)));
     change_begin(held);
     for (uint32_t at = left; at < held->entries; at++)
         tx_retire(actor, cell_entry(held_load(held, at)));

@@ -6,6 +6,7 @@
 #include "object/dict.h"
 #include "object/dict_many.h"
 #include "object/dict_remote.h"
+#include "object/dict_seal.h"
 
 #include <stdlib.h>
 
@@ -129,11 +130,28 @@ static int fetch(struct actor *actor, const struct request *request, dict_attemp
     return answer_value(&value, result, answer);
 }
 
+/* Tells the reader where it may look by itself the next time. */
+static void answer_place(struct actor *actor, const struct request *request, struct answer *answer)
+{
+    struct dict_place place;
+    struct asked asked;
+
+    if (asked_read(actor, request, &asked) != TROUPE_OK)
+        return;
+    dict_share_locate(&asked.share, &asked.key, &place);
+    answer->words[DICT_WORD_PLACE] = place.offset;
+    answer->words[DICT_WORD_BYTES] = place.bytes;
+}
+
 static int serve_get(struct actor *actor, const struct request *request, bool last,
                      struct answer *answer, struct bell **bell)
 {
+    int result = fetch(actor, request, dict_share_fetch, answer);
+
     (void)last, (void)bell;
-    return fetch(actor, request, dict_share_fetch, answer);
+    if (seals_are_on(&actor->arena) && (result == TROUPE_OK || result == TROUPE_TOO_LONG))
+        answer_place(actor, request, answer);
+    return result;
 }
 
 static int serve_pop(struct actor *actor, const struct request *request, bool last,

@@ -4,9 +4,10 @@
  *
  *   bucket (one cache line)                     entry (does not change, but for numbers)
  *     version   odd while it changes              hash
- *     more      count (16) | cells block (48)     key size - 1 (16) | order (8) | value size (40)
+ *     more      count (16) | cells block (48)     key size - 1 (16) | order (8) | sealed (1) |
+ *                                                 value size (39)
  *     cells[6]  tag (16) | entry (48), then       key, padded with zeros to a word
- *               the rest in the cells block       value
+ *               the rest in the cells block       value; then perhaps a seal (dict_seal.h)
  *
  * What always holds:
  * - Linear hashing: `state` is the number of buckets in use, and with a hash it names one bucket.
@@ -48,7 +49,8 @@
 #define DICT_OFFSET_MASK (((uint64_t)1 << DICT_OFFSET_BITS) - 1)
 #define ENTRY_HEADER 16u
 #define ENTRY_VALUE_BITS 40
-#define ENTRY_VALUE_MAX (((uint64_t)1 << ENTRY_VALUE_BITS) - 1)
+#define ENTRY_SEALED ((uint64_t)1 << (ENTRY_VALUE_BITS - 1))
+#define ENTRY_VALUE_MAX (ENTRY_SEALED - 1)
 #define ENTRY_ORDERS 256u
 
 struct bucket {

@@ -4,6 +4,7 @@
  * cells, the lock is given back while that is made, and the bucket is looked at afresh. Under the
  * lock there is one search and one transaction. */
 #include "object/dict_held.h"
+#include "object/dict_seal.h"
 
 #include "base/error.h"
 #include "core/futex.h"
@@ -13,23 +14,40 @@
 
 /* ---- the entry -------------------------------------------------------------------------- */
 
-static int entry_make(struct actor *actor, const struct dict_put *put, uint64_t *offset)
+/* An entry on its way into a bucket. */
+struct linking {
+    uint64_t offset;
+    uint64_t version;     /* of its seal; 0: it has none */
+    uint64_t spare;       /* a block of cells made ahead; 0: none */
+    uint64_t spare_bytes; /* what the last look asked for */
+    bool crowded;         /* the bucket has outgrown its own cells by this entry */
+    bool awaited;         /* its coming is to be announced */
+};
+
+static int entry_make(const struct share *share, const struct dict_put *put,
+                      struct linking *linking)
 {
     const struct dict_key *key = put->key;
-    size_t size = put->value.size;
+    struct actor *actor = share->actor;
+    uint64_t size = put->value.size, bytes = entry_bytes(key->size, size), sizes;
+    bool sealed = seals_are_on(&actor->arena) && bytes <= SEAL_MOST - sizeof(struct seal);
     struct entry *entry;
     int result;
 
     if (size > ENTRY_VALUE_MAX)
-        return fail(TROUPE_FULL, "dict: a value of %zu bytes is more than any arena holds", size);
-    result = tx_alloc(actor, entry_bytes(key->size, size), offset);
+        return fail(TROUPE_FULL, "dict: a value of %zu bytes is more than any arena holds",
+                    put->value.size);
+    result = tx_alloc(actor, bytes + (sealed ? sizeof(struct seal) : 0), &linking->offset);
     if (result != TROUPE_OK)
         return result;
-    entry = arena_at(&actor->arena, *offset);
+    sizes = sizes_make(key->size, 0, size) | (sealed ? ENTRY_SEALED : 0);
+    entry = arena_at(&actor->arena, linking->offset);
     atomic_store_explicit(&entry->hash, key->hash, memory_order_release);
-    atomic_store_explicit(&entry->sizes, sizes_make(key->size, 0, size), memory_order_release);
+    atomic_store_explicit(&entry->sizes, sizes, memory_order_release);
     words_store(entry->words, key->data, key->size);
     words_store(entry->words + words_for(key->size), put->value.data, size);
+    if (sealed)
+        linking->version = seal_make(share, entry, sizes);
     return TROUPE_OK;
 }
 
@@ -66,14 +84,17 @@ static uint64_t order_find(const struct held *held, uint64_t hash)
     return order;
 }
 
-static void entry_replace(struct held *held, uint32_t at, uint64_t offset, uint64_t hash)
+static void entry_replace(struct held *held, uint32_t at, const struct linking *linking,
+                          uint64_t hash)
 {
     uint64_t old = cell_entry(held_load(held, at));
     uint64_t sizes = atomic_load_explicit(&held_entry(held, old)->sizes, memory_order_relaxed);
 
-    entry_order(held, offset, sizes_order(sizes));
+    entry_order(held, linking->offset, sizes_order(sizes));
+    seal_kill(held_entry(held, old));
     change_begin(held);
-    tx_write(held->share->actor, held_cell(held, at), cell_make(hash, offset));
+    tx_write(held->share->actor, held_cell(held, at), cell_make(hash, linking->offset));
+    seal_revive(held->share->actor, held_entry(held, linking->offset), linking->version);
     tx_retire(held->share->actor, old);
     ledger_witness(held->share->actor);
     change_end(held);
@@ -109,15 +130,16 @@ static void cells_move(struct held *held, uint64_t block)
 }
 
 /* True when somebody waits for a key like this one. */
-static bool entry_insert(struct held *held, uint64_t offset, uint64_t hash, uint64_t block)
+static bool entry_insert(struct held *held, const struct linking *linking, uint64_t hash)
 {
     struct actor *actor = held->share->actor;
     bool awaited;
 
     change_begin(held);
-    if (block != 0)
-        cells_move(held, block);
-    tx_write(actor, held_cell(held, held->entries), cell_make(hash, offset));
+    if (linking->spare != 0)
+        cells_move(held, linking->spare);
+    tx_write(actor, held_cell(held, held->entries), cell_make(hash, linking->offset));
+    seal_revive(actor, held_entry(held, linking->offset), linking->version);
     tx_write(actor, &held->bucket->more, more_make(held->entries + 1, more_cells(held->more)));
     awaited = count_one_more(held);
     ledger_witness(actor);
@@ -139,15 +161,6 @@ static int refuse(const struct held *held, uint64_t order)
                     DICT_COUNT_MAX);
     return TROUPE_OK;
 }
-
-/* An entry on its way into a bucket. */
-struct linking {
-    uint64_t offset;
-    uint64_t spare;       /* a block of cells made ahead; 0: none */
-    uint64_t spare_bytes; /* what the last look asked for */
-    bool crowded;         /* the bucket has outgrown its own cells by this entry */
-    bool awaited;         /* its coming is to be announced */
-};
 
 static void spare_drop(struct actor *actor, struct linking *linking)
 {
@@ -177,7 +190,7 @@ static int link_new(struct held *held, const struct dict_key *key, struct linkin
         spare_drop(held->share->actor, linking);
     linking->crowded = held->entries >= DICT_INLINE;
     entry_order(held, linking->offset, order);
-    linking->awaited = entry_insert(held, linking->offset, key->hash, linking->spare);
+    linking->awaited = entry_insert(held, linking, key->hash);
     return TROUPE_OK;
 }
 
@@ -213,14 +226,14 @@ static int link_try(const struct share *share, const struct dict_put *put, struc
     if (at == held.entries)
         return link_new(&held, put->key, linking);
     spare_drop(share->actor, linking);
-    entry_replace(&held, at, linking->offset, put->key->hash);
+    entry_replace(&held, at, linking, put->key->hash);
     return TROUPE_OK;
 }
 
 int dict_share_put(const struct share *share, const struct dict_put *put)
 {
     struct linking linking = { 0 };
-    int result = entry_make(share->actor, put, &linking.offset);
+    int result = entry_make(share, put, &linking);
 
     if (result == TROUPE_OK)
         result = link_try(share, put, &linking);

@@ -14,6 +14,7 @@
 #include "core/table.h"
 #include "core/target.h"
 #include "job/stdio.h"
+#include "object/dict_seal.h"
 #include "object/names.h"
 #include "object/process.h"
 #include "object/process_threads.h"
@@ -120,6 +121,8 @@ static int node_make(const struct fabric_segment *segment, const struct fabric_p
                              (uint32_t)place->size, places);
     if (result == TROUPE_OK)
         result = names_format(*actor);
+    if (result == TROUPE_OK && fabric_reads_are_on())
+        result = dict_seals_begin(*actor);
     return result;
 }
 

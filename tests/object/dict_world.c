@@ -1,9 +1,10 @@
 /* Random operations of all kinds by four ranks of two nodes, equal to a reference; and a wait for a
- * key that another node sets. */
+ * key that another node sets. With one-sided reads, some of the gets are such. */
 #include "world/harness.h"
 
 #include "counts.h"
 #include "dict_mix.h"
+#include "reads.h"
 
 enum { RANKS = 4, LIMIT_S = 900, OPERATIONS = 4000, OPERATIONS_FULL = 1250000 };
 
@@ -17,7 +18,7 @@ struct task {
 /* What a worker tells in the end. */
 struct report {
     long entries; /* of its own keys; -1: they are not what they should be */
-    uint64_t added, faults;
+    uint64_t added, faults, reads;
 };
 
 static int worker(const void *argument, size_t bytes)
@@ -34,6 +35,7 @@ static int worker(const void *argument, size_t bytes)
     report.entries = mix_count(&mix);
     report.added = reference->added;
     report.faults = reference->faults;
+    report.reads = reads_made();
     mix_end(&mix);
     free(reference);
     return troupe_queue_put(task->reports, &report, sizeof report, TROUPE_FOREVER) == TROUPE_OK ? 0
@@ -58,7 +60,7 @@ static void four_ranks_against_a_reference(void **state)
                          .operations = test_count(OPERATIONS, OPERATIONS_FULL) };
     troupe_process workers[RANKS];
     struct report report;
-    uint64_t entries, added = 0;
+    uint64_t entries, added = 0, reads = 0;
     long counted = 0;
 
     (void)state;
@@ -77,7 +79,9 @@ static void four_ranks_against_a_reference(void **state)
         assert_true(report.entries >= 0);
         counted += report.entries;
         added += report.added;
+        reads += report.reads;
     }
+    assert_int_equal(reads > 0, reads_are_wanted());
     assert_int_equal(mix_sum(task.dict), added);
     assert_int_equal(troupe_dict_size(task.dict, &entries), TROUPE_OK);
     assert_int_equal(entries, counted + mix_count_shared(task.dict));
