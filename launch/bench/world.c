@@ -28,6 +28,7 @@ static const struct {
     { "queue.mpmc", world_queue_mpmc },
     { "queue.bandwidth", world_queue_bandwidth },
     { "queue.rtt", world_queue_rtt },
+    { "queue.rtt.readers", world_queue_rtt_readers },
     { "queue.idle_cpu", world_queue_idle },
     { "lock", world_lock },
     { "pipe.rtt", world_pipe_rtt },

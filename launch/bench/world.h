@@ -25,7 +25,7 @@ world_mode world_start_join_spawn;
 world_mode world_spawn_argument, world_spawn_array;
 world_mode world_idle_cpu, world_memory;
 world_mode world_queue_stream, world_queue_put_many, world_queue_mpmc, world_queue_bandwidth;
-world_mode world_queue_rtt, world_queue_idle;
+world_mode world_queue_rtt, world_queue_rtt_readers, world_queue_idle;
 world_mode world_lock, world_pipe_rtt;
 world_mode world_list_append, world_list_get, world_array_add;
 world_mode world_dict_get, world_dict_set, world_dict_miss, world_dict_add, world_dict_copy;

@@ -1,5 +1,5 @@
 /* Queues between ranks, of one node or of two: streams one way, and round trips. The queues live
- * with the parent, which is rank 0's node. */
+ * with the parent, which is rank 0's node, unless a mode says otherwise. */
 #include "world.h"
 
 #include <stdlib.h>
@@ -286,14 +286,49 @@ static int traveller(const void *argument, size_t bytes)
     return code_of(result);
 }
 
+static int rtt_measure(const struct line *line, double *value)
+{
+    int result = line_run(line, traveller, echo);
+
+    if (result == TROUPE_OK)
+        result = troupe_queue_get(line->report, value, sizeof *value, NULL, TROUPE_NO_WAIT);
+    return result;
+}
+
 int world_queue_rtt(const struct world_task *task, double *value)
 {
     struct line line;
     int result = line_create(task, &line);
 
+    return result == TROUPE_OK ? rtt_measure(&line, value) : result;
+}
+
+/* Makes a queue on its own rank's node and reports the handle. */
+static int maker(const void *argument, size_t bytes)
+{
+    const struct line *line = argument;
+    troupe_queue queue;
+    int result = troupe_queue_create(NULL, &queue);
+
+    (void)bytes;
     if (result == TROUPE_OK)
-        result = line_run(&line, traveller, echo);
+        result = troupe_queue_put(line->report, &queue, sizeof queue, TROUPE_FOREVER);
+    return code_of(result);
+}
+
+/* Each rank reads from a queue of its own node. */
+int world_queue_rtt_readers(const struct world_task *task, double *value)
+{
+    troupe_process process;
+    struct line line;
+    int result = line_create(task, &line);
+
     if (result == TROUPE_OK)
-        result = troupe_queue_get(line.report, value, sizeof *value, NULL, TROUPE_NO_WAIT);
-    return result;
+        result = world_start_on(1, maker, &line, sizeof line, &process);
+    if (result == TROUPE_OK)
+        result = world_end(process);
+    if (result == TROUPE_OK)
+        result =
+            troupe_queue_get(line.report, &line.there, sizeof line.there, NULL, TROUPE_NO_WAIT);
+    return result == TROUPE_OK ? rtt_measure(&line, value) : result;
 }

@@ -103,8 +103,10 @@ static bool driven(struct actor *actor, const struct wait *wait, uint32_t seen)
 {
     bell_driver driver = atomic_load_explicit(&drive, memory_order_acquire);
     struct sight sight = { actor, wait, seen };
+    enum bell_driven outcome = driver != NULL ? driver(sight_changed, &sight) : BELL_NOTHING;
 
-    return driver != NULL && driver(sight_changed, &sight);
+    actor->was_brought = outcome == BELL_BROUGHT;
+    return outcome != BELL_NOTHING;
 }
 
 /* Spins while the word stays as seen, and there is nothing to see; true when that changed. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/defer.h"
 #include "core/dock.h"
 #include "core/futex.h"
 #include "core/lead.h"
@@ -58,6 +59,7 @@ static struct engine {
     /* Of whoever has the turn. */
     struct post *post;
     struct waiter *waiters;
+    struct defer defer;
     uint64_t *known;   /* [nodes] the leaders' words that this engine has followed */
     uint64_t followed; /* the count of changes then */
     int rank;
@@ -145,7 +147,7 @@ void engine_rest(struct rest *rest)
 
 /* ---- moving --------------------------------------------------------------------------------- */
 
-static bool drive_until(bool (*changed)(const void *context), const void *context);
+static enum bell_driven drive_until(bool (*changed)(const void *context), const void *context);
 
 static struct waiter *waiter_of(const struct call_name *name)
 {
@@ -332,23 +334,57 @@ bool engine_step(void)
     return moved;
 }
 
+/* As engine_step, but what it leaves to be sent is sent by the next one: who sees a change in
+ * between decides (answers_leave). */
+static bool waiter_step(bool *keeps)
+{
+    bool moved;
+
+    turn_take();
+    post_hold(engine.post, true);
+    moved = move();
+    post_hold(engine.post, false);
+    *keeps = post_keeps(engine.post);
+    pthread_mutex_unlock(&engine.turn);
+    turn_pass();
+    return moved;
+}
+
+/* The waiter goes on, perhaps to compute: what was left to be sent leaves now, unless it is worth
+ * to wait for the waiter's next request. */
+static void answers_leave(bool seen)
+{
+    int rank;
+
+    turn_take();
+    rank = post_kept_for(engine.post);
+    if (!seen || rank < 0 || !defer_answers(&engine.defer, rank, engine_traffic()))
+        post_flush(engine.post);
+    pthread_mutex_unlock(&engine.turn);
+}
+
 /* A bell_driver: goes on for a little longer than there is traffic. */
-static bool drive_until(bool (*changed)(const void *context), const void *context)
+static enum bell_driven drive_until(bool (*changed)(const void *context), const void *context)
 {
     struct rest rest = { .looked = clock_now() };
     uint64_t began = rest.looked;
-    bool seen;
+    bool seen, keeps = false, moved = false;
 
     drive_begin();
     while (!(seen = changed(context)) &&
            (rest.looked - began < HOT_NS || engine_is_hot(rest.looked))) {
-        if (engine_step())
+        moved = waiter_step(&keeps);
+        if (moved)
             rest.looked = engine_traffic();
         else
             engine_rest(&rest);
     }
+    if (keeps)
+        answers_leave(seen);
     drive_end(rest.looked);
-    return seen;
+    if (!seen)
+        return BELL_NOTHING;
+    return moved ? BELL_BROUGHT : BELL_CHANGED;
 }
 
 /* ---- calling -------------------------------------------------------------------------------- */
@@ -469,6 +505,9 @@ static int call_send(const struct actor *actor, struct waiter *waiter)
     waiter->state = WAITS;
     waiter->next = engine.waiters;
     engine.waiters = waiter;
+    if (engine.defer.pending)
+        defer_request(&engine.defer, mail->rank, post_kept_for(engine.post) == mail->rank,
+                      clock_now());
     post_send(engine.post, mail);
     answer_await(actor, waiter);
     waiter_remove(waiter);
@@ -550,6 +589,7 @@ int engine_open(const struct arena *arena, int rank, int ranks)
     for (int node = 0; node < nodes; node++)
         engine.known[node] = leader_word(arena, node);
     engine.rank = rank;
+    defer_begin(&engine.defer);
     pthread_atfork(NULL, NULL, forget_in_child);
     engine.open = true;
     return engine_lead();

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POST_WINDOW 64u  /* frames on their way to one rank */
-#define POST_CREDIT 32u  /* received frames that one acknowledgement speaks for */
-#define HEAD_BYTES 136u  /* what a message needs in its frame before its data, at most */
-#define CREDIT_BYTES 16u /* what an acknowledgement needs, at most */
+#define POST_WINDOW 64u /* frames on their way to one rank */
+#define POST_CREDIT 32u /* received frames that one acknowledgement speaks for */
+#define WHOLE_BYTES 1u  /* a frame's kind, before its messages */
+#define BULK_BYTES 5u   /* kind and number, before the announced message's head */
+#define CREDIT_BYTES 5u /* what an acknowledgement needs */
 
 enum frame_kind { FRAME_WHOLE = 1, FRAME_BULK = 2, FRAME_CREDIT = 3 };
 
@@ -40,27 +41,10 @@ struct post {
     uint64_t waiting;           /* messages that have not left whole */
     struct peer *listed;        /* see peer.next */
     struct transfer *transfers; /* both ways */
+    struct mail *arrived;       /* whole ones of the frame looked at last, in order */
+    bool holds;                 /* what is given stays until the next move */
     struct peer *peers[];       /* [ranks] */
 };
-
-/* Not by calloc, which passes by what the thread has freed lately. */
-struct mail *mail_make(void)
-{
-    struct mail *mail = malloc(sizeof *mail);
-
-    if (mail != NULL)
-        memset(mail, 0, sizeof *mail);
-    return mail;
-}
-
-void mail_free(struct mail *mail)
-{
-    if (mail != NULL && !mail->borrowed && mail->dock != NULL)
-        dock_give(mail->dock);
-    else if (mail != NULL && !mail->borrowed)
-        free(mail->data);
-    free(mail);
-}
 
 struct post *post_open(int ranks)
 {
@@ -122,12 +106,23 @@ static void transfer_abandon(struct transfer **link)
     free(transfer);
 }
 
+static struct mail *arrived_take(struct post *post)
+{
+    struct mail *mail = post->arrived;
+
+    if (mail != NULL)
+        post->arrived = mail->next;
+    return mail;
+}
+
 void post_close(struct post *post)
 {
     if (post == NULL)
         return;
     while (post->transfers != NULL)
         transfer_abandon(&post->transfers);
+    for (struct mail *mail = arrived_take(post); mail != NULL; mail = arrived_take(post))
+        mail_free(mail);
     for (int rank = 0; rank < post->ranks; rank++) {
         if (post->peers[rank] != NULL)
             peer_empty(post->peers[rank]);
@@ -138,7 +133,7 @@ void post_close(struct post *post)
 
 bool post_is_idle(const struct post *post)
 {
-    return post->waiting == 0 && fabric_in_flight() == 0;
+    return post->waiting == 0 && post->arrived == NULL && fabric_in_flight() == 0;
 }
 
 bool post_is_moving_bulk(const struct post *post)
@@ -169,8 +164,25 @@ void post_send(struct post *post, struct mail *mail)
     peer->last = mail;
     post->waiting++;
     peer_list(post, peer);
-    if (peer->first == mail && peer->window > 0) /* at once: somebody may be waiting for it */
-        first_send(post, peer);
+    if (peer->first == mail && peer->window > 0 && !post->holds)
+        first_send(post, peer); /* at once: somebody may be waiting for it */
+}
+
+void post_hold(struct post *post, bool holds)
+{
+    post->holds = holds;
+}
+
+bool post_keeps(const struct post *post)
+{
+    return post->listed != NULL;
+}
+
+int post_kept_for(const struct post *post)
+{
+    return post->listed != NULL && post->listed->next == NULL && post->listed->first != NULL
+               ? post->listed->rank
+               : -1;
 }
 
 void post_forget(struct post *post, int node, const struct call_name *name)
@@ -219,72 +231,79 @@ bool post_is_sending(const struct post *post, const struct call_name *name)
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
-static void head_put(struct frame_writer *writer, const struct mail *mail)
+static struct mail *first_take(struct post *post, struct peer *peer)
 {
-    frame_put_u8(writer, (uint8_t)mail->kind);
-    frame_put_u32(writer, mail->name.slot);
-    frame_put_u32(writer, mail->name.incarnation);
-    frame_put_u64(writer, mail->name.sequence);
-    frame_put_u64(writer, mail->first);
-    frame_put_u64(writer, mail->leader);
-    frame_put_u32(writer, mail->party);
-    frame_put_u32(writer, mail->op);
-    frame_put_u64(writer, mail->object);
-    frame_put_u64(writer, mail->wait_ns);
-    frame_put_u32(writer, (uint32_t)mail->result);
-    for (int i = 0; i < SERVICE_WORDS; i++)
-        frame_put_u64(writer, mail->words[i]);
-    frame_put_u64(writer, mail->size);
-    frame_put_u64(writer, mail->sentence_size);
-}
+    struct mail *mail = peer->first;
 
-static void first_remove(struct post *post, struct peer *peer)
-{
-    peer->first = peer->first->next;
-    peer->window--;
+    peer->first = mail->next;
     post->waiting--;
+    return mail;
 }
 
-/* Sends a peer's first message if it fits a frame whole; false when it could not leave. */
-static bool whole_send(struct post *post, struct peer *peer, uint64_t bytes)
+static bool is_bulk(const struct mail *mail)
+{
+    return mail->size + mail->sentence_size > FABRIC_FRAME_MAX - WHOLE_BYTES - MAIL_HEAD_BYTES;
+}
+
+/* Writes as many of a peer's first messages as the frame has room for; returns how many. */
+static int whole_fill(const struct peer *peer, struct frame_writer *writer)
+{
+    const struct mail *mail = peer->first;
+    int count = 0;
+
+    frame_put_u8(writer, FRAME_WHOLE);
+    while (mail != NULL && !is_bulk(mail)) {
+        size_t bytes = mail->size + mail->sentence_size;
+
+        if (MAIL_HEAD_BYTES + bytes > writer->capacity - writer->size)
+            break;
+        mail_head_put(writer, mail);
+        frame_put_bytes(writer, mail->data, bytes);
+        mail = mail->next;
+        count++;
+    }
+    return count;
+}
+
+/* Sends what a frame holds of a peer's first messages; false when it could not leave. */
+static bool whole_send(struct post *post, struct peer *peer)
 {
     unsigned char frame[FABRIC_FRAME_MAX];
     struct frame_writer writer = { frame, sizeof frame, 0, false };
-    struct mail *mail = peer->first;
+    int count = whole_fill(peer, &writer);
 
-    frame_put_u8(&writer, FRAME_WHOLE);
-    head_put(&writer, mail);
-    frame_put_bytes(&writer, mail->data, bytes);
     if (fabric_send(peer->rank, frame, writer.size) != TROUPE_OK)
         return false;
-    first_remove(post, peer);
-    mail_free(mail);
+    peer->window--;
+    while (count-- > 0)
+        mail_free(first_take(post, peer));
     return true;
 }
 
 /* Announces a peer's first message and sends its data in bulk. It counts as waiting until that is
  * over. */
-static bool bulk_send(struct post *post, struct peer *peer, uint64_t bytes)
+static bool bulk_send(struct post *post, struct peer *peer)
 {
-    unsigned char frame[HEAD_BYTES];
+    unsigned char frame[BULK_BYTES + MAIL_HEAD_BYTES];
     struct frame_writer writer = { frame, sizeof frame, 0, false };
     struct transfer *transfer = malloc(sizeof *transfer);
+    uint64_t bytes = peer->first->size + peer->first->sentence_size;
     uint32_t number = peer->bulks;
 
     if (transfer == NULL)
         return false;
     frame_put_u8(&writer, FRAME_BULK);
     frame_put_u32(&writer, number);
-    head_put(&writer, peer->first);
+    mail_head_put(&writer, peer->first);
     if (fabric_send(peer->rank, frame, writer.size) != TROUPE_OK) {
         free(transfer);
         return false;
     }
     peer->bulks++;
-    transfer->mail = peer->first;
+    peer->window--;
+    transfer->mail = first_take(post, peer);
     transfer->comes = false;
-    transfer->bulk = fabric_bulk_send(peer->rank, number, peer->first->data, bytes);
-    first_remove(post, peer);
+    transfer->bulk = fabric_bulk_send(peer->rank, number, transfer->mail->data, bytes);
     if (transfer->bulk == NULL) { /* only without memory, or to a rank that is gone */
         log_error("%llu bytes to rank %d could not be sent", (unsigned long long)bytes, peer->rank);
         mail_free(transfer->mail);
@@ -299,10 +318,7 @@ static bool bulk_send(struct post *post, struct peer *peer, uint64_t bytes)
 
 static bool first_send(struct post *post, struct peer *peer)
 {
-    uint64_t bytes = peer->first->size + peer->first->sentence_size;
-
-    return bytes <= FABRIC_FRAME_MAX - HEAD_BYTES ? whole_send(post, peer, bytes)
-                                                  : bulk_send(post, peer, bytes);
+    return is_bulk(peer->first) ? bulk_send(post, peer) : whole_send(post, peer);
 }
 
 static bool credit_send(struct peer *peer)
@@ -339,53 +355,52 @@ static bool send_some(struct post *post)
     return moved;
 }
 
+void post_flush(struct post *post)
+{
+    send_some(post);
+}
+
 /* ---- receiving -------------------------------------------------------------------------- */
-
-static void head_get(struct frame_reader *reader, struct mail *mail)
-{
-    mail->kind = (enum mail_kind)frame_get_u8(reader);
-    mail->name.slot = frame_get_u32(reader);
-    mail->name.incarnation = frame_get_u32(reader);
-    mail->name.sequence = frame_get_u64(reader);
-    mail->first = frame_get_u64(reader);
-    mail->leader = frame_get_u64(reader);
-    mail->party = frame_get_u32(reader);
-    mail->op = frame_get_u32(reader);
-    mail->object = frame_get_u64(reader);
-    mail->wait_ns = frame_get_u64(reader);
-    mail->result = (int)frame_get_u32(reader);
-    for (int i = 0; i < SERVICE_WORDS; i++)
-        mail->words[i] = frame_get_u64(reader);
-    mail->size = frame_get_u64(reader);
-    mail->sentence_size = frame_get_u64(reader);
-}
-
-/* The data's memory has a byte more: a sentence from afar may lack its zero. */
-static bool data_make(struct mail *mail)
-{
-    uint64_t bytes = mail->size + mail->sentence_size;
-
-    if (bytes < mail->size || bytes == UINT64_MAX)
-        return false;
-    mail->data = malloc(bytes + 1);
-    if (mail->data == NULL)
-        return false;
-    mail->data[bytes] = '\0';
-    return true;
-}
 
 static bool whole_take(struct frame_reader *reader, struct mail *mail)
 {
     uint64_t bytes;
     const void *data;
 
-    head_get(reader, mail);
-    if (reader->broken || !data_make(mail))
+    mail_head_get(reader, mail);
+    if (reader->broken || !mail_data_make(mail))
         return false;
     bytes = mail->size + mail->sentence_size;
     data = frame_get_bytes(reader, bytes);
     if (bytes > 0 && data != NULL)
         memcpy(mail->data, data, bytes);
+    return !reader->broken;
+}
+
+static struct mail *mail_from(int rank)
+{
+    struct mail *mail = mail_make();
+
+    if (mail != NULL)
+        mail->rank = rank;
+    return mail;
+}
+
+/* The messages of a frame; false when the rest of it makes no sense, or there is no memory. */
+static bool wholes_take(struct post *post, int rank, struct frame_reader *reader)
+{
+    struct mail **end = &post->arrived;
+
+    while (frame_left(reader) > 0) {
+        struct mail *mail = mail_from(rank);
+
+        if (mail == NULL || !whole_take(reader, mail)) {
+            mail_free(mail);
+            return false;
+        }
+        *end = mail;
+        end = &mail->next;
+    }
     return !reader->broken;
 }
 
@@ -395,65 +410,58 @@ static bool landing_make(struct mail *mail)
     if (mail->kind == MAIL_REQUEST && mail->sentence_size == 0)
         mail->dock = dock_take(mail->op, mail->size);
     if (mail->dock == NULL)
-        return data_make(mail);
+        return mail_data_make(mail);
     mail->data = mail->dock->data;
     return true;
 }
 
-static bool bulk_take(struct post *post, struct frame_reader *reader, struct mail *mail)
+static bool bulk_take(struct post *post, int rank, struct frame_reader *reader)
 {
     struct transfer *transfer = malloc(sizeof *transfer);
     uint32_t number = frame_get_u32(reader);
+    struct mail *mail = mail_from(rank);
 
-    head_get(reader, mail);
-    if (transfer == NULL || reader->broken || !landing_make(mail)) {
-        free(transfer);
-        return false;
-    }
-    transfer->mail = mail;
-    transfer->comes = true;
+    if (transfer == NULL || mail == NULL)
+        goto refused;
+    mail_head_get(reader, mail);
+    if (reader->broken || !landing_make(mail))
+        goto refused;
+    *transfer = (struct transfer){ .mail = mail, .comes = true, .next = post->transfers };
     transfer->bulk =
-        fabric_bulk_receive(mail->rank, number, mail->data, mail->size + mail->sentence_size);
-    if (transfer->bulk == NULL) {
-        free(transfer);
-        return false;
-    }
-    transfer->next = post->transfers;
+        fabric_bulk_receive(rank, number, mail->data, mail->size + mail->sentence_size);
+    if (transfer->bulk == NULL)
+        goto refused;
     post->transfers = transfer;
     return true;
+refused:
+    mail_free(mail);
+    free(transfer);
+    return false;
 }
 
 /* A frame that makes no sense, or a message without memory for it, is dropped and told; whoever
- * waits for it is not answered until its node is lost. Returns a message that is whole. */
-static struct mail *frame_take(struct post *post, struct peer *peer, const void *frame, size_t size)
+ * waits for it is not answered until its node is lost. */
+static void frame_take(struct post *post, struct peer *peer, const void *frame, size_t size)
 {
     struct frame_reader reader = { frame, size, 0, false };
     uint8_t kind = frame_get_u8(&reader);
-    struct mail *mail;
     bool taken = false;
 
     if (kind == FRAME_CREDIT) {
         peer->window += frame_get_u32(&reader);
-        return NULL;
+        return;
     }
     if (peer->lost && kind != FRAME_WHOLE)
-        return NULL; /* the bytes that it announces never come whole */
+        return; /* the bytes that it announces never come whole */
     if (!peer->lost && ++peer->received >= POST_CREDIT)
         peer_list(post, peer);
-    mail = mail_make();
-    if (mail != NULL) {
-        mail->rank = peer->rank;
-        if (kind == FRAME_WHOLE)
-            taken = whole_take(&reader, mail);
-        else if (kind == FRAME_BULK)
-            taken = bulk_take(post, &reader, mail);
-    }
-    if (taken)
-        return kind == FRAME_WHOLE ? mail : NULL;
-    log_error("a frame of rank %d was dropped: it makes no sense, or there is no memory",
-              peer->rank);
-    mail_free(mail);
-    return NULL;
+    if (kind == FRAME_WHOLE)
+        taken = wholes_take(post, peer->rank, &reader);
+    else if (kind == FRAME_BULK)
+        taken = bulk_take(post, peer->rank, &reader);
+    if (!taken)
+        log_error("a frame of rank %d was dropped: it makes no sense, or there is no memory",
+                  peer->rank);
 }
 
 /* Moves bulk on; returns the mail of a transfer that has come whole. */
@@ -491,13 +499,17 @@ struct mail *post_move(struct post *post, bool *moved)
     int rank;
 
     *moved |= send_some(post);
-    mail = transfers_move(post, moved);
+    mail = arrived_take(post);
+    if (mail == NULL)
+        mail = transfers_move(post, moved);
     while (mail == NULL && fabric_receive(&rank, frame, &size) == TROUPE_OK) {
         struct peer *peer = peer_of(post, rank);
 
         *moved = true;
         if (peer != NULL)
-            mail = frame_take(post, peer, frame, size);
+            frame_take(post, peer, frame, size);
+        mail = arrived_take(post);
     }
+    *moved |= mail != NULL;
     return mail;
 }

@@ -120,8 +120,9 @@ struct actor {
     uint32_t spins_left_out;
     uint32_t gets_run; /* messages got since a queue was last found empty, see queue_get.c */
     uint32_t quick_waits;
-    int64_t holds;               /* what this thread took and did not give back, see party.h */
-    bool is_steady;              /* a cancelled target does not end its waits, see bell.h */
+    bool was_brought; /* its last wait ended with what came from another node, see bell.h */
+    int64_t holds;    /* what this thread took and did not give back, see party.h */
+    bool is_steady;   /* a cancelled target does not end its waits, see bell.h */
     struct ledger_entry *ledger; /* of the caller it serves; NULL: none, see ledger.h */
     struct actor_witness witness;
     bool serves_again; /* what it serves a leader may have died in, see LEDGER_ASKED */

@@ -421,12 +421,15 @@ static int is_empty(void)
  * and again, while that writes it: each message then costs both of them two misses. So a getter
  * that found nothing several times running, each time for hardly a moment, leaves the line alone
  * for a little longer and finds several messages. When it finds one only, it was no stream: who
- * answers to what it got takes longer than LINGER_QUICK looks, so that round trips never pause. */
+ * answers to what it got takes longer than LINGER_QUICK looks, so that round trips never pause.
+ * Who got the last one from another node goes to look for the next one there. */
 static bool linger(struct actor *actor, const struct record *record)
 {
     const struct queue *queue = (const struct queue *)record->body;
     bool in_stream = actor->quick_waits >= STREAM_WAITS && actor->gets_run > 1;
 
+    if (actor->was_brought)
+        return false;
     if (!in_stream && actor->quick_waits >= STREAM_WAITS)
         actor->quick_waits = 0;
     actor->gets_run = 0;

@@ -249,12 +249,82 @@ static void a_dead_caller_gets_nothing(void **state)
     assert_in_range(moved, MESSAGES - 1, MESSAGES);
 }
 
+/* ---- answers that travel with requests ---------------------------------------------------- */
+
+enum { TRIPS = 500 };
+
+/* Two queues, each on the node of who reads it. */
+struct talk {
+    troupe_queue there, back;
+};
+
+static int talk_trips(troupe_queue to, troupe_queue from, bool begins)
+{
+    int result = TROUPE_OK, value = 0;
+
+    for (int i = 0; i < TRIPS && result == TROUPE_OK; i++) {
+        if (begins)
+            result = troupe_queue_put(to, &i, sizeof i, TROUPE_FOREVER);
+        if (result == TROUPE_OK)
+            result = troupe_queue_get(from, &value, sizeof value, NULL, TROUPE_FOREVER);
+        if (result == TROUPE_OK && value != i)
+            result = TROUPE_DIFFERS;
+        if (result == TROUPE_OK && !begins)
+            result = troupe_queue_put(to, &i, sizeof i, TROUPE_FOREVER);
+    }
+    return result;
+}
+
+/* Its last get is followed by no request: it looks at its own node's memory until something comes
+ * there, which the other one sends only after its put was answered. */
+static int replier(const void *argument, size_t bytes)
+{
+    const struct talk *talk = argument;
+    uint64_t messages = 0;
+    int value, result = talk_trips(talk->back, talk->there, false);
+
+    (void)bytes;
+    if (result == TROUPE_OK)
+        result = troupe_queue_get(talk->there, &value, sizeof value, NULL, TROUPE_FOREVER);
+    while (result == TROUPE_OK && messages == 0)
+        result = troupe_queue_size(talk->there, &messages);
+    return result != TROUPE_OK;
+}
+
+static int asker(const void *argument, size_t bytes)
+{
+    const struct talk *talk = argument;
+    int result = talk_trips(talk->there, talk->back, true);
+
+    (void)bytes;
+    for (int i = 0; i < 2 && result == TROUPE_OK; i++)
+        result = troupe_queue_put(talk->there, &i, sizeof i, TROUPE_FOREVER);
+    return result != TROUPE_OK;
+}
+
+static void an_answer_leaves_though_nothing_is_asked(void **state)
+{
+    struct talk talk = { .there = queue_at(RANKS / 2), .back = queue_at(0) };
+    troupe_process first, second;
+
+    (void)state;
+    first = harness_start_on(RANKS / 2, replier, &talk, sizeof talk);
+    second = harness_start_on(0, asker, &talk, sizeof talk);
+    harness_done(second, 0);
+    harness_done(first, 0);
+    troupe_queue_destroy(talk.there);
+    troupe_queue_destroy(talk.back);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(leaders_call_at_once),       cmocka_unit_test(others_call_at_once),
-        cmocka_unit_test(data_of_every_size),         cmocka_unit_test(answers_come_after_a_while),
+        cmocka_unit_test(leaders_call_at_once),
+        cmocka_unit_test(others_call_at_once),
+        cmocka_unit_test(data_of_every_size),
+        cmocka_unit_test(answers_come_after_a_while),
         cmocka_unit_test(a_dead_caller_gets_nothing),
+        cmocka_unit_test(an_answer_leaves_though_nothing_is_asked),
     };
 
     if (troupe_init(&argc, &argv) != TROUPE_OK)
