@@ -234,7 +234,9 @@ static int request_decide(struct request *request)
         return status;
     request->run.hosts = request->hosts.list;
     request->run.hostfile = request->hosts.file;
-    request->run.goes_elsewhere = host_options_go_elsewhere(&request->hosts);
+    request->run.gpus_elsewhere = request->hosts.gpus_elsewhere;
+    request->run.hosts_are_known = request->hosts.are_known;
+    request->run.goes_elsewhere = hostfile_goes_elsewhere(&request->hosts.hosts);
     request->wanted.topology = request->place.topology;
     if (job_ranks_decide(&request->wanted, &request->run.ranks, &request->run.per_node) !=
         TROUPE_OK)

@@ -1,9 +1,5 @@
 #include "host_options.h"
 
-#include <limits.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "job/allocation.h"
 #include "troupe/troupe.h"
 
@@ -58,6 +54,9 @@ static int allocation_take(const struct cmd *cmd, struct host_options *options)
         return refused(cmd);
     options->hosts = found.hosts;
     options->has_tasks = found.has_tasks;
+    options->gpus_each = found.gpus_each;
+    options->gpus_elsewhere = found.gpus_elsewhere;
+    options->are_known = found.is_known;
     return found.scheduler != NULL && !found.is_known ? list_write(cmd, options) : CMD_OK;
 }
 
@@ -66,26 +65,8 @@ int host_options_decide(const struct cmd *cmd, struct host_options *options,
 {
     int status = options->hosts.count > 0 ? CMD_OK : allocation_take(cmd, options);
 
-    wanted->hosts = (int)options->hosts.count;
-    wanted->slots = options->has_tasks ? hostfile_slots(&options->hosts) : 0;
+    job_ranks_want_hosts(&options->hosts, options->has_tasks, options->gpus_each, wanted);
     return status;
-}
-
-static bool is_here(const char *name)
-{
-    char here[HOST_NAME_MAX + 1] = "";
-    size_t length;
-
-    if (strcmp(name, "localhost") == 0 || gethostname(here, sizeof here - 1) != 0)
-        return true;
-    length = strcspn(here, ".");
-    return strncmp(name, here, length) == 0 && (name[length] == '\0' || name[length] == '.');
-}
-
-bool host_options_go_elsewhere(const struct host_options *options)
-{
-    return options->hosts.count > 1 ||
-           (options->hosts.count == 1 && !is_here(options->hosts.hosts[0].name));
 }
 
 void host_options_free(struct host_options *options)

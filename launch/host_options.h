@@ -9,11 +9,13 @@
 
 /* Starts with all zero; host_options_free. */
 struct host_options {
-    struct hostfile hosts; /* none: this host alone */
-    const char *list;      /* for mpirun's --host, or NULL */
-    const char *file;      /* for mpirun's --hostfile, or NULL */
-    struct text written;   /* what list points to where nobody wrote it */
-    bool has_tasks;        /* slots say how many ranks there are to be */
+    struct hostfile hosts;         /* none: this host alone */
+    const char *list;              /* for mpirun's --host, or NULL */
+    const char *file;              /* for mpirun's --hostfile, or NULL */
+    struct text written;           /* what list points to where nobody wrote it */
+    bool has_tasks;                /* slots say how many ranks there are to be */
+    bool are_known;                /* mpirun finds them by itself */
+    int gpus_each, gpus_elsewhere; /* as struct allocation's */
 };
 
 /* Take --host's or --hostfile's value. CMD_OK, or CMD_USAGE after one line that says what is
@@ -25,9 +27,6 @@ int host_file_take(const struct cmd *cmd, const char *value, struct host_options
  * there are. CMD_OK, or CMD_USAGE after one line. */
 int host_options_decide(const struct cmd *cmd, struct host_options *options,
                         struct job_ranks_wanted *wanted);
-
-/* Whether ranks are to run on other hosts than this one. */
-bool host_options_go_elsewhere(const struct host_options *options);
 
 void host_options_free(struct host_options *options);
 

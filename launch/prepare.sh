@@ -17,6 +17,12 @@ prepare_test_packages=(libcmocka-dev bats python3 procps)
 # shellcheck disable=SC2034
 prepare_lint_packages=(clang-format-14 shellcheck)
 
+# The cluster and the Slurm of the tests. Their packages bring daemons, so no machine gets them that
+# would start those.
+# shellcheck disable=SC2034
+prepare_cluster_packages=(iproute2 openssh-client openssh-server slurmctld slurmd slurm-client
+    slurm-wlm-basic-plugins)
+
 say()
 {
     printf '%s\n' "$*"

@@ -72,12 +72,59 @@ static const struct source sources[] = {
     { "PBS", "PBS_NODEFILE", plain_file_read, false },
 };
 
+static bool is_slurm(const char *scheduler)
+{
+    return scheduler != NULL && strcmp(scheduler, "Slurm") == 0;
+}
+
 /* Slurm counts one task a node where nobody asked for any, and names the wish only where there was
  * one. The others count slots. */
 static bool tasks_were_asked(const char *scheduler)
 {
-    return strcmp(scheduler, "Slurm") != 0 || getenv("SLURM_NTASKS") != NULL ||
+    return !is_slurm(scheduler) || getenv("SLURM_NTASKS") != NULL ||
            getenv("SLURM_NTASKS_PER_NODE") != NULL;
+}
+
+/* ---- Slurm's GPUs ------------------------------------------------------------------------- */
+
+/* A number of GPUs, which may have a type: "a100:4". 0 when there is none. */
+static long gpus_read(const char *variable)
+{
+    const char *text = getenv(variable), *behind = text != NULL ? strrchr(text, ':') : NULL;
+    long gpus;
+
+    return text_to_long(behind != NULL ? behind + 1 : text, 1, INT_MAX, &gpus) ? gpus : 0;
+}
+
+/* Slurm tells the GPUs of this host, which are the others' unless they follow the tasks or a number
+ * in all. On a login host only the wish is told. */
+static long slurm_gpus_each(const struct hostfile *hosts)
+{
+    long here = gpus_read("SLURM_GPUS_ON_NODE"), all = gpus_read("SLURM_GPUS");
+
+    if (getenv("SLURM_GPUS_PER_TASK") != NULL || (all > 0 && all != here * (long)hosts->count))
+        return 0;
+    return here > 0 ? here : gpus_read("SLURM_GPUS_PER_NODE");
+}
+
+/* A step gets its share of what a job has for each task or in all, not the GPUs of its hosts. */
+static long slurm_gpus_elsewhere(const struct hostfile *hosts)
+{
+    long for_task = gpus_read("SLURM_GPUS_PER_TASK"), all = gpus_read("SLURM_GPUS");
+    long tasks = 0;
+
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!hostfile_is_here(hosts->hosts[i].name))
+            tasks += hosts->hosts[i].slots;
+    if (for_task > 0)
+        return for_task * tasks;
+    return all > 0 ? all - gpus_read("SLURM_GPUS_ON_NODE") : 0;
+}
+
+static void slurm_gpus_note(struct allocation *allocation)
+{
+    allocation->gpus_each = (int)slurm_gpus_each(&allocation->hosts);
+    allocation->gpus_elsewhere = (int)slurm_gpus_elsewhere(&allocation->hosts);
 }
 
 int allocation_find(struct allocation *allocation)
@@ -98,6 +145,8 @@ int allocation_find(struct allocation *allocation)
         if (result == TROUPE_OK && found.hosts.count == 0)
             result = fail(TROUPE_BAD_ARGUMENT, "%s: names no host", sources[i].variable);
     }
+    if (result == TROUPE_OK && is_slurm(found.scheduler))
+        slurm_gpus_note(&found);
     if (result == TROUPE_OK)
         *allocation = found;
     else

@@ -16,6 +16,10 @@ struct allocation {
     struct hostfile hosts;
     bool is_known;  /* Open MPI of any distribution finds it by itself */
     bool has_tasks; /* the job asked for a number of tasks, which the slots are */
+    int gpus_each;  /* GPUs that the job has on each host; 0: not said, or not equally many */
+    /* Slurm: GPUs that mpirun's daemons, a step on all hosts but this one, are to ask for so that
+     * their ranks have what the job has there; 0: they get them unasked. */
+    int gpus_elsewhere;
 };
 
 /* Finds the allocation of this process.

@@ -21,20 +21,31 @@ enum {
 int control_address_make(char address[CONTROL_ADDRESS_SIZE])
 {
     unsigned char token[TOKEN_BYTES];
+    char host[TROUPE_HOST_SIZE] = "";
     int used = snprintf(address, CONTROL_ADDRESS_SIZE, "%stroupe-", scheme);
 
     if (getrandom(token, sizeof token, 0) != (ssize_t)sizeof token)
         return fail_errno(TROUPE_SYSTEM, "cannot make up a socket name: getrandom");
     for (int i = 0; i < TOKEN_BYTES; i++)
         used += snprintf(address + used, CONTROL_ADDRESS_SIZE - (size_t)used, "%02x", token[i]);
+    if (gethostname(host, sizeof host - 1) == 0)
+        snprintf(address + used, CONTROL_ADDRESS_SIZE - (size_t)used, ",%s", host);
     return TROUPE_OK;
+}
+
+bool control_is_here(const char *address)
+{
+    const char *host = strchr(address, ',');
+    char here[TROUPE_HOST_SIZE] = "";
+
+    return host == NULL || gethostname(here, sizeof here - 1) != 0 || strcmp(host + 1, here) == 0;
 }
 
 static int address_read(const char *address, struct sockaddr_un *name, socklen_t *size)
 {
-    size_t length = strlen(address);
+    size_t length = strcspn(address, ",");
 
-    if (strncmp(address, scheme, sizeof scheme - 1) != 0 || length >= CONTROL_ADDRESS_SIZE)
+    if (strncmp(address, scheme, sizeof scheme - 1) != 0 || length >= sizeof name->sun_path)
         return fail(TROUPE_BAD_ARGUMENT, "%s=%s is no address of a supervisor; unset it",
                     CONTROL_ENVIRONMENT, address);
     memset(name, 0, sizeof *name);

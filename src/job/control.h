@@ -1,12 +1,15 @@
 /* What a supervised process and its supervisor say to each other, over a local socket that keeps
  * message boundaries.
  *
- * The address is a string, "unix:@troupe-<32 hex digits>": a socket in the abstract namespace,
- * which leaves no file. Its name holds a random token, but names of such sockets are public, so
- * what guards it is the kernel's word on the peer: both sides refuse a peer of another user. */
+ * The address is a string, "unix:@troupe-<32 hex digits>,<host>": a socket in the abstract
+ * namespace, which leaves no file. Its name holds a random token, but names of such sockets are
+ * public, so what guards it is the kernel's word on the peer: both sides refuse a peer of another
+ * user. The host is told because a batch system carries the environment, and the address with it,
+ * to hosts where nobody listens. */
 #ifndef TROUPE_JOB_CONTROL_H
 #define TROUPE_JOB_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,7 +17,7 @@
 #include "troupe/troupe.h"
 
 #define CONTROL_ENVIRONMENT "TROUPE_SUPERVISOR"
-#define CONTROL_ADDRESS_SIZE 64
+#define CONTROL_ADDRESS_SIZE (64 + TROUPE_HOST_SIZE)
 #define CONTROL_ROLE_SIZE 16
 #define CONTROL_DESCRIPTORS_MAX 3
 #define CONTROL_VERSION 1
@@ -47,6 +50,9 @@ struct control_message {
 
 /* Makes up an address nobody can foresee. */
 int control_address_make(char address[CONTROL_ADDRESS_SIZE]);
+
+/* Whether the address is of this host, or names none. */
+bool control_is_here(const char *address);
 
 /* Opens the supervisor's end; descriptors are close-on-exec here and below. */
 int control_listen(const char *address, int *listener);

@@ -85,6 +85,12 @@ int hostfile_slots(const struct hostfile *hostfile);
  * counts      [hostfile.count] filled */
 void hostfile_deal(const struct hostfile *hostfile, int ranks, int unsaid, int *counts);
 
+/* Whether a name, or the first part of it, is this host's. */
+bool hostfile_is_here(const char *name);
+
+/* Whether there is a host among them that is not this one. */
+bool hostfile_goes_elsewhere(const struct hostfile *hostfile);
+
 void hostfile_free(struct hostfile *hostfile);
 
 #endif

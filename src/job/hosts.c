@@ -4,6 +4,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "job/hostfile.h"
@@ -159,6 +160,23 @@ void hostfile_deal(const struct hostfile *hostfile, int ranks, int unsaid, int *
     }
     for (int i = 0; i < hosts; i++)
         counts[i] += ranks / hosts + (i < ranks % hosts);
+}
+
+bool hostfile_is_here(const char *name)
+{
+    char here[HOST_NAME_MAX + 1] = "";
+    size_t length;
+
+    if (strcmp(name, "localhost") == 0 || gethostname(here, sizeof here - 1) != 0)
+        return true;
+    length = strcspn(here, ".");
+    return strncmp(name, here, length) == 0 && (name[length] == '\0' || name[length] == '.');
+}
+
+bool hostfile_goes_elsewhere(const struct hostfile *hostfile)
+{
+    return hostfile->count > 1 ||
+           (hostfile->count == 1 && !hostfile_is_here(hostfile->hosts[0].name));
 }
 
 void hostfile_free(struct hostfile *hostfile)

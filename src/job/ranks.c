@@ -64,32 +64,21 @@ static int product(const char *what, long long each, int hosts, int *ranks)
     return TROUPE_OK;
 }
 
-static int ranks_by_machine(const char *topology, int hosts, int *ranks)
+static int ranks_by_machine(const struct job_ranks_wanted *wanted, int hosts, int *ranks)
 {
-    size_t gpus = 0, cores = 0;
-    int result = machine_count(topology, &gpus, &cores);
+    size_t gpus = (size_t)wanted->gpus_each, cores = 0;
+    int result = gpus == 0 ? machine_count(wanted->topology, &gpus, &cores) : TROUPE_OK;
 
     return result == TROUPE_OK ? product("the default", gpus > 0 ? gpus : cores, hosts, ranks)
                                : result;
-}
-
-int job_ranks_default(int *ranks)
-{
-    const char *topology = getenv("TROUPE_TOPOLOGY");
-    const struct job_ranks_wanted nothing = { .topology = topology != NULL && *topology != '\0'
-                                                              ? topology
-                                                              : NULL };
-    int per_node;
-
-    return job_ranks_decide(&nothing, ranks, &per_node);
 }
 
 /* One host alone needs no limit for each. */
 static int ranks_per_gpu(const struct job_ranks_wanted *wanted, int hosts, int *ranks,
                          int *per_node)
 {
-    size_t gpus = 0, cores = 0;
-    int result = machine_count(wanted->topology, &gpus, &cores);
+    size_t gpus = (size_t)wanted->gpus_each, cores = 0;
+    int result = gpus == 0 ? machine_count(wanted->topology, &gpus, &cores) : TROUPE_OK;
 
     if (result == TROUPE_OK && gpus == 0)
         result = fail(TROUPE_BAD_ARGUMENT, "--per-gpu %d: there is no GPU to count by; write -n 4",
@@ -113,9 +102,20 @@ static int wanted_check(const struct job_ranks_wanted *wanted, int hosts)
     return TROUPE_OK;
 }
 
-int job_ranks_decide(const struct job_ranks_wanted *wanted, int *ranks, int *per_node)
+static int ranks_choose(const struct job_ranks_wanted *wanted, int hosts, int *ranks)
 {
     const char *chosen = getenv("TROUPE_WORKERS");
+
+    if (wanted->per_node > 0 && wanted->ranks == 0)
+        return product("--per-node", wanted->per_node, hosts, ranks);
+    *ranks = wanted->ranks > 0 ? wanted->ranks : wanted->slots;
+    if (wanted->ranks == 0 && chosen != NULL && *chosen != '\0')
+        return job_ranks_read("TROUPE_WORKERS", chosen, ranks);
+    return *ranks > 0 ? TROUPE_OK : ranks_by_machine(wanted, hosts, ranks);
+}
+
+int job_ranks_decide(const struct job_ranks_wanted *wanted, int *ranks, int *per_node)
+{
     int hosts = wanted->hosts > 0 ? wanted->hosts : 1, result = wanted_check(wanted, hosts);
 
     *per_node = wanted->per_node;
@@ -123,17 +123,31 @@ int job_ranks_decide(const struct job_ranks_wanted *wanted, int *ranks, int *per
         return result;
     if (wanted->per_gpu > 0)
         return ranks_per_gpu(wanted, hosts, ranks, per_node);
-    if (wanted->ranks > 0) {
-        *ranks = wanted->ranks;
-        return TROUPE_OK;
-    }
-    if (wanted->per_node > 0)
-        return product("--per-node", wanted->per_node, hosts, ranks);
-    if (chosen != NULL && *chosen != '\0')
-        return job_ranks_read("TROUPE_WORKERS", chosen, ranks);
-    if (wanted->slots > 0) {
-        *ranks = wanted->slots;
-        return TROUPE_OK;
-    }
-    return ranks_by_machine(wanted->topology, hosts, ranks);
+    result = ranks_choose(wanted, hosts, ranks);
+    if (result == TROUPE_OK && *per_node == 0 && hosts > 1 &&
+        wanted->slots_most > wanted->gpus_each && *ranks <= (long long)wanted->gpus_each * hosts)
+        *per_node = wanted->gpus_each;
+    return result;
+}
+
+int job_ranks_default(int *ranks)
+{
+    const char *topology = getenv("TROUPE_TOPOLOGY");
+    const struct job_ranks_wanted nothing = { .topology = topology != NULL && *topology != '\0'
+                                                              ? topology
+                                                              : NULL };
+    int per_node;
+
+    return job_ranks_decide(&nothing, ranks, &per_node);
+}
+
+void job_ranks_want_hosts(const struct hostfile *hosts, bool has_tasks, int gpus_each,
+                          struct job_ranks_wanted *wanted)
+{
+    wanted->hosts = (int)hosts->count;
+    wanted->slots = has_tasks ? hostfile_slots(hosts) : 0;
+    wanted->gpus_each = gpus_each;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (hosts->hosts[i].slots > wanted->slots_most)
+            wanted->slots_most = hosts->hosts[i].slots;
 }

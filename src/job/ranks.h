@@ -2,6 +2,8 @@
 #ifndef TROUPE_JOB_RANKS_H
 #define TROUPE_JOB_RANKS_H
 
+#include "job/hostfile.h"
+
 /* What was asked; 0 everywhere means nothing was. */
 struct job_ranks_wanted {
     int ranks;            /* in all */
@@ -9,6 +11,8 @@ struct job_ranks_wanted {
     int per_gpu;          /* on each host, for each GPU that CUDA_VISIBLE_DEVICES shows */
     int hosts;            /* 0 counts as 1 */
     int slots;            /* of all hosts together, where they say */
+    int slots_most;       /* of the host that has most */
+    int gpus_each;        /* of each host, where a batch system says; else 0 */
     const char *topology; /* an hwloc XML file in place of this machine, or NULL */
 };
 
@@ -21,8 +25,15 @@ struct job_ranks_wanted {
  *             TROUPE_SYSTEM, TROUPE_NO_MEMORY */
 int job_ranks_default(int *ranks);
 
+/* Notes the hosts of a run. With has_tasks their slots are what was asked for. */
+void job_ranks_want_hosts(const struct hostfile *hosts, bool has_tasks, int gpus_each,
+                          struct job_ranks_wanted *wanted);
+
 /* Decides by what was asked, and by the default above where nothing was; every host is taken to be
  * like this one.
+ *
+ * A batch system may have packed the tasks of a job: 15 of 16 on the first of two hosts, with eight
+ * GPUs each. Where one for each GPU is enough, no host gets more.
  *
  * ranks       in all
  * per_node    on each host, at most; 0 when the hosts' slots decide

@@ -140,11 +140,30 @@ static void outer_world_remove(struct words *environment)
         words_unset_prefix(environment, prefixes[i]);
 }
 
+/* In Slurm, mpirun starts its daemons by srun, as a step of one task on each other host. srun reads
+ * these, and what the job asked for each task would be all that a daemon gets, and with it the ranks
+ * of its host. */
+static void slurm_step_prepare(const struct job_run *run, struct words *environment)
+{
+    static const char *const shares[] = { "SLURM_GPUS_PER_TASK=", "SLURM_TRES_PER_TASK=",
+                                          "SLURM_GPU_BIND=", "SLURM_NTASKS_PER_GPU=" };
+    struct text wish = { 0 };
+
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        words_unset_prefix(environment, shares[i]);
+    if (run->gpus_elsewhere == 0)
+        return;
+    text_append(&wish, "--gpus=%d", run->gpus_elsewhere);
+    words_set_default(environment, "OMPI_MCA_plm_slurm_args", wish.broken ? "" : wish.data);
+    text_free(&wish);
+}
+
 static void environment_build(const struct job_run *run, const char *session,
                               struct words *environment)
 {
     words_append_all(environment, environ);
     outer_world_remove(environment);
+    slurm_step_prepare(run, environment);
     words_unset_prefix(environment, CONTROL_ENVIRONMENT "=");
     words_unset_prefix(environment, "TROUPE_PLACED=");
     safe_settings_add(environment);
@@ -239,7 +258,8 @@ static void arguments_build(const struct job_run *run, const char *mpirun, const
         words_append(arguments, "--hostfile");
         words_append(arguments, run->hostfile);
     }
-    if (run->per_node > 0 && (run->hosts != NULL || run->hostfile != NULL)) {
+    if (run->per_node > 0 &&
+        (run->hosts != NULL || run->hostfile != NULL || run->hosts_are_known)) {
         text_append(&mapping, "ppr:%d:node", run->per_node);
         words_append(arguments, "--map-by");
         words_append(arguments, mapping.broken ? "" : mapping.data);

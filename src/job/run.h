@@ -23,6 +23,8 @@ struct job_run {
     char *const *mpirun_arguments; /* passed through; NULL: none */
     const char *hosts;             /* mpirun's --host; NULL: this one */
     const char *hostfile;          /* mpirun's --hostfile; NULL: none */
+    bool hosts_are_known;          /* mpirun finds them by itself, in a batch system's job */
+    int gpus_elsewhere;            /* as struct allocation's */
     bool goes_elsewhere;           /* ranks run on other hosts, too, whose room is not known */
     int per_node;                  /* ranks on each host, at most; 0: as the slots say */
     const char *output_folder;     /* one file for each rank there instead of standard output */

@@ -155,6 +155,11 @@ int job_stdio_attach(const char *role, int rank)
     struct control_message answer;
     int descriptors[CONTROL_DESCRIPTORS_MAX], count, connection, result;
 
+    if (address != NULL && !control_is_here(address)) {
+        unsetenv(
+            CONTROL_ENVIRONMENT); /* here this process is on its own, and so are its children */
+        address = NULL;
+    }
     if (address == NULL || *address == '\0')
         return TROUPE_OK;
     fflush(stdout);

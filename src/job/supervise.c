@@ -403,24 +403,3 @@ int job_supervise(const struct job_run *run, int *status)
     close_all(&supervisor);
     return result;
 }
-
-int job_self_start(const struct job_run *run, int *status)
-{
-    struct job_run itself = *run;
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    struct words command = { 0 };
-    int result;
-
-    *status = JOB_STATUS_LAUNCHER_FAILED;
-    if (length < 0)
-        return fail_errno(TROUPE_SYSTEM, "cannot tell the running program's path: /proc/self/exe");
-    program[length] = '\0';
-    words_append(&command, program);
-    words_append_all(&command, run->command + 1);
-    itself.command = command.data;
-    result =
-        command.broken ? fail(TROUPE_NO_MEMORY, "out of memory") : job_supervise(&itself, status);
-    words_free(&command);
-    return result;
-}

@@ -14,8 +14,4 @@
  * Threads     call it before any other thread exists */
 int job_supervise(const struct job_run *run, int *status);
 
-/* The same for the calling program itself. run->command holds main's arguments; the program is the
- * running one, wherever its first argument says it is. */
-int job_self_start(const struct job_run *run, int *status);
-
 #endif

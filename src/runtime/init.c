@@ -12,10 +12,9 @@
 #include "device/device.h"
 #include "job/janitor.h"
 #include "job/launcher_only.h"
-#include "job/ranks.h"
 #include "job/run.h"
+#include "job/self.h"
 #include "job/stdio.h"
-#include "job/supervise.h"
 #include "object/array.h"
 #include "object/dict.h"
 #include "object/list.h"
@@ -76,14 +75,11 @@ void runtime_register(void)
 
 /* ---- without a launcher -------------------------------------------------------------------- */
 
-static int workers_choose(const troupe_init_options *options, int *workers)
+static int workers_check(const troupe_init_options *options)
 {
-    if (options == NULL || options->workers == 0)
-        return job_ranks_default(workers);
-    if (options->workers < 1 || options->workers > WORKERS_MOST)
+    if (options != NULL && (options->workers < 0 || options->workers > WORKERS_MOST))
         return fail(TROUPE_BAD_ARGUMENT, "workers = %d; ask for 1 to %d", options->workers,
                     WORKERS_MOST);
-    *workers = options->workers;
     return TROUPE_OK;
 }
 
@@ -111,18 +107,21 @@ static int places_check(int ranks)
 static void supervise(char **argv, const troupe_init_options *options) __attribute__((noreturn));
 static void supervise(char **argv, const troupe_init_options *options)
 {
-    struct job_run run = { .command = argv };
+    struct job_self self = { .run = { .command = argv } };
     int status = JOB_STATUS_USAGE;
     int result = topology_check();
 
     if (result == TROUPE_OK)
-        result = workers_choose(options, &run.ranks);
+        result = workers_check(options);
     if (result == TROUPE_OK)
-        result = places_check(run.ranks);
+        result = job_self_decide(&start.job, options != NULL ? options->workers : 0, &self);
+    if (result == TROUPE_OK && !self.run.goes_elsewhere)
+        result = places_check(self.run.ranks);
     if (result == TROUPE_OK)
-        result = job_self_start(&run, &status);
+        result = job_self_start(&self.run, &status);
     if (result != TROUPE_OK)
         log_error("%s", troupe_last_error());
+    job_self_free(&self);
     exit(status);
 }
 

@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 setup()
 {
     unset SLURM_JOB_NODELIST SLURM_TASKS_PER_NODE SLURM_NTASKS SLURM_NTASKS_PER_NODE \
-        SLURM_JOB_CPUS_PER_NODE LSB_DJOB_HOSTFILE LSB_MCPU_HOSTS PE_HOSTFILE PBS_NODEFILE \
+        SLURM_JOB_CPUS_PER_NODE SLURM_GPUS SLURM_GPUS_ON_NODE SLURM_GPUS_PER_NODE SLURM_GPUS_PER_TASK LSB_DJOB_HOSTFILE LSB_MCPU_HOSTS PE_HOSTFILE PBS_NODEFILE \
         TROUPE_WORKERS CUDA_VISIBLE_DEVICES TROUPE_TOPOLOGY
     hostfiles=$(cd "$BATS_TEST_DIRNAME/../../hostfiles" && pwd)
     nodes=$BATS_TEST_TMPDIR/nodes
@@ -66,6 +66,30 @@ hosts_of()
         TROUPE_TOPOLOGY=$BATS_TEST_DIRNAME/../data/topologies/eight-numa-out-of-order.xml \
         run -0 hosts_of
     [ "$output" = " -n 16" ]
+}
+
+@test "what Slurm packed is dealt by GPUs, and --per-node counts in its jobs" {
+    export SLURM_JOB_NODELIST='tux[01-02]' SLURM_TASKS_PER_NODE=15,1 SLURM_NTASKS=16
+    run -0 troupe run --dry-run true
+    [[ $output != *--map-by* && $output == *" -n 16 "* ]]
+    SLURM_GPUS_ON_NODE=8 run -0 troupe run --dry-run true
+    [[ $output == *" --map-by ppr:8:node -n 16 "* ]]
+    SLURM_GPUS_ON_NODE=4 run -0 troupe run --dry-run true
+    [[ $output != *--map-by* ]]
+    run -0 troupe run --per-node 3 --dry-run true
+    [[ $output == *" --map-by ppr:3:node -n 6 "* ]]
+}
+
+@test "mpirun's daemons ask Slurm for the GPUs that their ranks are to share" {
+    export SLURM_JOB_NODELIST='tux[01-02]' SLURM_TASKS_PER_NODE=8,4 SLURM_NTASKS=12
+    SLURM_GPUS_PER_TASK=1 run -0 troupe run --dry-run true
+    [[ $output == *"OMPI_MCA_plm_slurm_args=--gpus=12 "* ]]
+    SLURM_GPUS=16 SLURM_GPUS_ON_NODE=8 run -0 troupe run --dry-run true
+    [[ $output == *"OMPI_MCA_plm_slurm_args=--gpus=8 "* ]]
+    SLURM_GPUS=16 SLURM_GPUS_ON_NODE=8 OMPI_MCA_plm_slurm_args=-v run -0 troupe run --dry-run true
+    [[ $output != *plm_slurm_args* ]]
+    SLURM_GPUS_ON_NODE=8 run -0 troupe run --dry-run true
+    [[ $output != *plm_slurm_args* ]]
 }
 
 @test "plan shows an allocation's hosts" {

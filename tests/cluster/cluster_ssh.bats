@@ -56,24 +56,12 @@ over() {
 
 @test "the tutorial's programs on two nodes and on four" {
     for nodes in 2 4; do
-        over $nodes "$examples/processes" | sort | diff <(printf 'WeThinkIn %d\n' {0..9}) -
-        over $nodes "$examples/queue" >lines
-        [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message from WeThinkIn [0-9]$' \
-            lines)" -eq 10 ]
-        over $nodes "$examples/dict" | grep '^{' | tr -d "{}' " | tr ',' '\n' | sort >lines
-        grep -v '^n:' lines | diff <(printf '%s\n' '!:9' I:7 T:2 W:0 e:1 h:3 i:4 k:6 | sort) -
-        grep -qx -e n:5 -e n:8 lines
-        over $nodes "$examples/list" | tail -n 1 | tr -d '[] ' | tr ',' '\n' | sort -n |
-            diff <(seq 0 9) -
+        tutorial_works over $nodes
     done
 }
 
 @test "further examples on two nodes: as on one" {
-    for line in counter "words $TROUPE_SOURCE/README.md" "pipe" "locks"; do
-        read -ra words <<<"$line"
-        TROUPE_WORKERS=4 TROUPE_LOG=error "$examples/${words[0]}" "${words[@]:1}" </dev/null | sort >one
-        over 2 "$examples/${words[0]}" "${words[@]:1}" | sort | diff one -
-    done
+    examples_work over 2
 }
 
 @test "10 000 tasks of a pool on two nodes and on four" {
@@ -88,14 +76,6 @@ over() {
     on node1 mpirun --allow-run-as-root --oversubscribe --hostfile hosts -n 4 -x TROUPE_TOPOLOGY= \
         "$(command -v troupe)" probe --seconds 0.05 >lines
     grep -q '4 of 4' lines
-}
-
-# What each rank of one node is to see: the plan's, for the topology of that node.
-planned() {
-    on "$1" troupe plan -n "$2" --json | python3 -c '
-import json, sys
-for rank in json.load(sys.stdin)["nodes"][0]["ranks"]:
-    print(sys.argv[1], rank["cuda_visible_devices"])' "$1"
 }
 
 @test "CUDA_VISIBLE_DEVICES is right for each node's machine" {

@@ -45,6 +45,40 @@ hosts_are()
     printf '%s\n' "$@" | sed 's/:/ slots=/' >hosts
 }
 
+# tutorial_works START…: the tutorial's programs, each started by START… PROGRAM, print what they
+# print on one node.
+tutorial_works()
+{
+    "$@" "$examples/processes" | sort | diff <(printf 'WeThinkIn %d\n' {0..9}) -
+    "$@" "$examples/queue" >lines
+    [ "$(grep -c -E '^(WeThinkIn [0-9]: read|Remain) the queue message from WeThinkIn [0-9]$' lines)" -eq 10 ]
+    "$@" "$examples/dict" | grep '^{' | tr -d "{}' " | tr ',' '\n' | sort >lines
+    grep -v '^n:' lines | diff <(printf '%s\n' '!:9' I:7 T:2 W:0 e:1 h:3 i:4 k:6 | sort) -
+    grep -qx -e n:5 -e n:8 lines
+    "$@" "$examples/list" | tail -n 1 | tr -d '[] ' | tr ',' '\n' | sort -n | diff <(seq 0 9) -
+}
+
+# The same with further examples, which are started here for comparison.
+examples_work()
+{
+    local line words
+
+    for line in counter "words $TROUPE_SOURCE/README.md" "pipe" "locks"; do
+        read -ra words <<<"$line"
+        TROUPE_WORKERS=4 TROUPE_LOG=error "$examples/${words[0]}" "${words[@]:1}" </dev/null | sort >one
+        "$@" "$examples/${words[0]}" "${words[@]:1}" | sort | diff one -
+    done
+}
+
+# planned NODE RANKS [MASK]: what each rank is to see: the plan's, for the topology of that node.
+planned()
+{
+    on "$1" env ${3+CUDA_VISIBLE_DEVICES="$3"} troupe plan -n "$2" --json | python3 -c '
+import json, sys
+for rank in json.load(sys.stdin)["nodes"][0]["ranks"]:
+    print(sys.argv[1], rank["cuda_visible_devices"])' "$1"
+}
+
 # Waits until COMMAND… succeeds. The limit only stops a test that has failed.
 await()
 {
@@ -71,7 +105,7 @@ leftovers()
 {
     everywhere 'for p in /proc/[0-9]*; do
             case $(tr "\0" " " <"$p/cmdline" 2>/dev/null) in
-                "" | sshd* | sh\ -c* | tr\ *) ;;
+                "" | sshd* | slurmd\ * | sh\ -c* | tr\ *) ;;
                 *) echo "$(hostname): process $(tr "\0" " " <"$p/cmdline" 2>/dev/null)" ;;
             esac
         done

@@ -269,6 +269,46 @@ static void slurm_without_tasks_counts_processors(void **state)
     unsetenv("SLURM_JOB_CPUS_PER_NODE");
 }
 
+/* As a real Slurm's jobs showed them on their first host, which is none of these. */
+static void slurm_tells_its_gpus(void **state)
+{
+    static const char *const names[] = { "SLURM_TASKS_PER_NODE", "SLURM_GPUS_ON_NODE",
+                                         "SLURM_GPUS_PER_NODE", "SLURM_GPUS_PER_TASK",
+                                         "SLURM_GPUS" };
+    static const struct {
+        const char *values[sizeof names / sizeof *names];
+        int each, elsewhere;
+    } cases[] = {
+        { { "8(x2)", NULL, NULL, NULL, NULL }, 0, 0 },
+        { { "8(x2)", "2", "2", NULL, NULL }, 2, 0 },
+        { { "8(x2)", "4", NULL, NULL, NULL }, 4, 0 }, /* --gres=gpu:4 */
+        { { "2(x2)", NULL, "a100:2", NULL, NULL }, 2, 0 },
+        { { "8,4", "8", NULL, "1", NULL }, 0, 12 },
+        { { "8,4", "16", NULL, "v100:2", NULL }, 0, 24 },
+        { { "15,1", "8", NULL, NULL, "16" }, 8, 8 },
+        { { "7,1", "7", NULL, NULL, "8" }, 0, 1 },
+    };
+
+    (void)state;
+    setenv("SLURM_JOB_NODELIST", "n[1-2]", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct allocation allocation;
+
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+            if (cases[i].values[j] != NULL)
+                setenv(names[j], cases[i].values[j], 1);
+            else
+                unsetenv(names[j]);
+        assert_int_equal(allocation_find(&allocation), TROUPE_OK);
+        assert_int_equal(allocation.gpus_each, cases[i].each);
+        assert_int_equal(allocation.gpus_elsewhere, cases[i].elsewhere);
+        allocation_free(&allocation);
+    }
+    for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+        unsetenv(names[j]);
+    unsetenv("SLURM_JOB_NODELIST");
+}
+
 /* A hundred thousand lines take no time that anybody notices. */
 static void many_lines_are_few_hosts(void **state)
 {
@@ -290,9 +330,10 @@ static void many_lines_are_few_hosts(void **state)
 static int begin(void **state)
 {
     static const char *const variables[] = {
-        "SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE", "SLURM_JOB_CPUS_PER_NODE",
-        "LSB_DJOB_HOSTFILE",  "LSB_MCPU_HOSTS",       "PE_HOSTFILE",
-        "PBS_NODEFILE"
+        "SLURM_JOB_NODELIST",  "SLURM_TASKS_PER_NODE", "SLURM_JOB_CPUS_PER_NODE",
+        "LSB_DJOB_HOSTFILE",   "LSB_MCPU_HOSTS",       "PE_HOSTFILE",
+        "PBS_NODEFILE",        "SLURM_GPUS",           "SLURM_GPUS_ON_NODE",
+        "SLURM_GPUS_PER_NODE", "SLURM_GPUS_PER_TASK"
     };
     int descriptor = mkstemp(path);
 
@@ -317,6 +358,7 @@ int main(void)
         cmocka_unit_test(other_forms_become_a_list),
         cmocka_unit_test(no_batch_system_is_none),
         cmocka_unit_test(slurm_without_tasks_counts_processors),
+        cmocka_unit_test(slurm_tells_its_gpus),
         cmocka_unit_test(many_lines_are_few_hosts),
     };
 

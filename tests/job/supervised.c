@@ -14,8 +14,8 @@
 #include "base/text.h"
 #include "job/place.h"
 #include "job/ranks.h"
+#include "job/self.h"
 #include "job/stdio.h"
-#include "job/supervise.h"
 #include "troupe/troupe.h"
 
 static struct job_place place;
