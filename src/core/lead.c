@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "core/leader.h"
 #include "core/ledger.h"
 #include "core/node.h"
@@ -16,9 +15,6 @@
 
 #define NEWS_NS 50000000u   /* between two tellings of the same */
 #define BEAT_NS 1000000000u /* between two signs of life */
-#define SILENCE_S 10
-#define SILENCE_MOST 86400
-#define PARENT_NODE 0 /* rank 0's */
 #define LOSSES_MOST 4
 
 /* A slot of the dead that other nodes are being told of. */
@@ -364,32 +360,19 @@ void lead_hear(const struct arena *arena, struct post *post, const struct mail *
 
 /* ---- signs of life -------------------------------------------------------------------------- */
 
-static void silence_look(struct lead *lead)
-{
-    for (int node = 0; node < node_count(lead); node++) {
-        if (node == node_here(lead) || leader_of(&lead->actor->arena, node) < 0 ||
-            lead->beats - lead->heard[node] <= lead->silence)
-            continue;
-        log_warning("node %d is lost: nothing was heard of it for %llu s; the world goes on "
-                    "without it",
-                    node, (unsigned long long)lead->silence);
-        leader_lose(&lead->actor->arena, node);
-        news_add(lead, node);
-    }
-}
-
 static void beat(struct lead *lead)
 {
-    struct mail *mail;
+    const struct arena *arena = &lead->actor->arena;
+    int node = -1;
 
-    lead->beats++;
-    if (node_here(lead) == PARENT_NODE) {
-        silence_look(lead);
-        return;
+    signs_tick(&lead->signs, arena, lead->post);
+    while ((node = signs_lost_next(&lead->signs, arena, node + 1)) >= 0) {
+        log_warning("node %d is lost: nothing was heard of it for %llu s; the world goes on "
+                    "without it",
+                    node, (unsigned long long)lead->signs.silence);
+        leader_lose(arena, node);
+        news_add(lead, node);
     }
-    mail = mail_to_node(lead, MAIL_BEAT, PARENT_NODE);
-    if (mail != NULL)
-        post_send(lead->post, mail);
 }
 
 uint64_t lead_tick(struct lead *lead, uint64_t now)
@@ -430,9 +413,9 @@ static void sender_note(struct lead *lead, const struct mail *mail)
     int node = fabric_node_of(mail->rank);
     struct mail *reply;
 
-    if (lead->heard == NULL)
+    if (node_here(lead) != NODE_OF_PARENT)
         return;
-    lead->heard[node] = lead->beats;
+    signs_hear(&lead->signs, node);
     if (mail->kind != MAIL_BEAT || leader_of(&lead->actor->arena, node) >= 0)
         return;
     reply = news_mail(&lead->actor->arena, node, mail->rank);
@@ -468,6 +451,7 @@ bool lead_mail(struct lead *lead, struct mail *mail)
             news_heard(lead, mail);
         return false;
     case MAIL_BEAT:
+        signs_mail(&lead->signs, &lead->actor->arena, lead->post, mail);
         break;
     default:
         return false;
@@ -494,7 +478,7 @@ void lead_follow(struct lead *lead, int node)
 
     if (lost && node == node_here(lead)) {
         log_error("the parent's node has given this node up: its ranks end");
-        node_state_set(lead->actor, NODE_ABORTED);
+        node_give_up(lead->actor);
         return;
     }
     desk_forget_node(&lead->desk, node);
@@ -503,35 +487,27 @@ void lead_follow(struct lead *lead, int node)
     mailboxes_empty(lead);
     if (lost)
         node_lost(lead, node);
-    if (lead->heard != NULL)
-        lead->heard[node] = lead->beats;
+    signs_hear(&lead->signs, node);
+    if (node == NODE_OF_PARENT)
+        lead->ticks = 0; /* its new leader is to hear of us, and we of it, at once */
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
-
-static uint64_t silence_choose(void)
-{
-    long seconds = SILENCE_S;
-
-    text_to_long(getenv("TROUPE_SILENCE"), 1, SILENCE_MOST, &seconds);
-    return (uint64_t)seconds;
-}
 
 /* What a predecessor left is told again: the slots of the dead, the calls in the mailboxes, and, to
  * those who send or watch for themselves, that their answers may have been lost with it. */
 int lead_open(struct lead *lead, struct actor *actor, struct post *post)
 {
+    int result;
+
     memset(lead, 0, sizeof *lead);
     lead->actor = actor;
     lead->post = post;
-    if (node_here(lead) == PARENT_NODE) {
-        lead->heard = calloc((size_t)node_count(lead), sizeof *lead->heard);
-        if (lead->heard == NULL)
-            return fail(TROUPE_NO_MEMORY, "no memory for a table of %d nodes", node_count(lead));
-    }
+    result = signs_open(&lead->signs, &actor->arena);
+    if (result != TROUPE_OK)
+        return result;
     desk_open(&lead->desk, actor, post);
     atomic_store(&lead->bell_seen, UINT32_MAX); /* no count: look at everything once */
-    lead->silence = silence_choose();
     if (leader_epoch(leader_word(&actor->arena, node_here(lead))) > 1)
         news_add(lead, node_here(lead));
     call_post_again(actor, CALL_ANYWHERE);
@@ -553,5 +529,5 @@ void lead_close(struct lead *lead)
         lead->news = first->next;
         free(first);
     }
-    free(lead->heard);
+    signs_close(&lead->signs);
 }

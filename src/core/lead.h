@@ -11,11 +11,13 @@
  *                are outdated everywhere (desk.h)
  *   news         of this node's own leader, told until each node has heard
  *
- * Whether a node still lives, the leader of node 0, the parent's, decides, by its silence. */
+ * Whether a node still lives, the leader of node 0, the parent's, decides, by its silence
+ * (signs.h). */
 #ifndef TROUPE_CORE_LEAD_H
 #define TROUPE_CORE_LEAD_H
 
 #include "core/desk.h"
+#include "core/signs.h"
 
 struct farewell;
 struct news;
@@ -29,9 +31,7 @@ struct lead {
     uint64_t tellings; /* farewells ever begun */
     struct news *news;
     uint64_t next_tick, ticks;
-    uint64_t beats;   /* counts them */
-    uint64_t silence; /* so many without a word of a node, and it is lost */
-    uint64_t *heard;  /* [nodes] the beat in which a node was last heard; of node 0 alone */
+    struct signs signs;
 };
 
 /* The node has this leader from here on. */

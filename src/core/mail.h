@@ -16,7 +16,7 @@ enum mail_kind {
     MAIL_CANCEL = 7,     /* names a request whose caller waits for its answer alone */
     MAIL_FAREWELL_HEARD = 8, /* answers a farewell */
     MAIL_LEADER = 9, /* words: a node, its leader's word, and whether to answer with one's own */
-    MAIL_BEAT = 10   /* the sender's node lives */
+    MAIL_BEAT = 10   /* the sender's node lives; words[0]: so does the parent's, in answer */
 };
 
 /* One message, on either side. */

@@ -120,3 +120,9 @@ void node_state_set(struct actor *actor, enum node_state state)
         bell_ring(&actor->arena, &node->ranks[local].keeper_bell, FUTEX_ALL);
     }
 }
+
+void node_give_up(struct actor *actor)
+{
+    atomic_store(&node_of(&actor->arena)->given_up, 1);
+    node_state_set(actor, NODE_ABORTED);
+}

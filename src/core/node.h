@@ -9,6 +9,7 @@
 #include "core/lock.h"
 #include "troupe/troupe.h"
 
+#define NODE_OF_PARENT 0     /* rank 0's */
 #define RANK_GONE UINT64_MAX /* ended, or runs the user's main itself */
 #define RANK_STARTING (UINT64_MAX - 1)
 
@@ -52,6 +53,9 @@ struct node {
     _Atomic uint64_t leader_changes; /* news of them that came */
     struct lock leader_lock;         /* held by whoever names the next leader of this node */
     struct bell leader_bell;         /* rings when that has changed */
+    _Atomic uint64_t leader_ticks;   /* grows each second while the leader runs, see signs.h */
+    _Atomic uint64_t parent_heard;   /* how often the parent's node has answered it */
+    _Atomic uint32_t given_up;       /* the world goes on without this node */
     uint64_t ledger;                 /* offset: heads of the chains of callers, see ledger.h */
     uint64_t ledger_chains;          /* their number, a power of two */
     char host[TROUPE_HOST_SIZE];
@@ -77,5 +81,8 @@ void list_pop(struct actor *actor, struct process_list *list, _Atomic uint64_t *
 
 /* Moves the node to a state and wakes everybody in it. */
 void node_state_set(struct actor *actor, enum node_state state);
+
+/* The world goes on without this node, so that its ranks end: NODE_ABORTED. */
+void node_give_up(struct actor *actor);
 
 #endif

@@ -182,6 +182,9 @@ struct record *process_unfinished_next(struct actor *actor, uint64_t *index, boo
 void process_daemons_end(struct actor *actor);
 void process_daemons_signal(struct actor *actor, bool kills);
 
+/* Kills whatever runs on this node. */
+void process_kill_all(struct actor *actor);
+
 /* Registers the handlers for calls from other nodes, and recovery. */
 void process_register(void);
 

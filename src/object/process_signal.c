@@ -187,3 +187,15 @@ void process_daemons_signal(struct actor *actor, bool kills)
         signal_local(actor, atomic_load(&record->handle), kills ? WAY_KILL : WAY_TERMINATE,
                      &unused);
 }
+
+void process_kill_all(struct actor *actor)
+{
+    for (int daemons = 0; daemons <= 1; daemons++) {
+        struct record *record;
+        uint64_t index = 0;
+        int unused;
+
+        while ((record = process_unfinished_next(actor, &index, daemons != 0)) != NULL)
+            signal_local(actor, atomic_load(&record->handle), WAY_KILL, &unused);
+    }
+}

@@ -19,6 +19,7 @@
 #include "core/recover.h"
 #include "object/process.h"
 #include "object/process_threads.h"
+#include "runtime/vigil.h"
 #include "topo/cpus.h"
 
 #include <errno.h>
@@ -31,7 +32,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PARENT_NODE 0u /* rank 0's */
 #define KEEPER_STACK (256u << 10)
 #define RANK_GRACE_MS 5000 /* for a rank to leave a world that lost somebody */
 
@@ -42,6 +42,7 @@ struct keeper {
     struct actor *actor;
     struct rank_record *seat;
     struct node *node;
+    struct vigil vigil;
     int local;
     pid_t rank, parent;
     _Atomic bool rank_ended;
@@ -133,7 +134,7 @@ static void loss_tell(const struct keeper *keeper, int status, const char *outco
 static void leaderless(const struct keeper *keeper, struct actor *actor)
 {
     call_post_again(actor, CALL_ANYWHERE); /* who waits for another node is to see it */
-    if (keeper->node->number != PARENT_NODE)
+    if (keeper->node->number != NODE_OF_PARENT)
         return;
     log_error("no rank is left on the parent's node to speak to the other nodes: the world ends");
     _exit(1);
@@ -335,8 +336,12 @@ static int leave_look(struct actor *actor, void *context)
 /* The world lost somebody: a rank that waits for the lost one in MPI would wait for ever. */
 static int abort_await(struct keeper *keeper, struct actor *actor)
 {
-    int next = bell_await(actor, &keeper->seat->keeper_bell, clock_deadline(RANK_GRACE_MS), 0,
-                          leave_look, keeper);
+    int next;
+
+    if (atomic_load(&keeper->node->given_up))
+        process_kill_all(actor);
+    next = bell_await(actor, &keeper->seat->keeper_bell, clock_deadline(RANK_GRACE_MS), 0,
+                      leave_look, keeper);
 
     if (next == 0 && !atomic_load(&keeper->rank_ended)) {
         kill(keeper->rank, SIGKILL);
@@ -353,7 +358,9 @@ void keeper_run(struct keeper *keeper)
     if (world_enter(&actor) != TROUPE_OK)
         return;
     while (next != KEEPER_LEAVE) {
-        next = bell_await(actor, &keeper->seat->keeper_bell, CLOCK_FOREVER, 0, keeper_look, keeper);
+        next = bell_await(actor, &keeper->seat->keeper_bell, vigil_deadline(&keeper->vigil), 0,
+                          keeper_look, keeper);
+        vigil_keep(&keeper->vigil, actor);
         if (next == KEEPER_ABORT)
             next = abort_await(keeper, actor);
         if (next == KEEPER_SPAWN)
@@ -368,6 +375,8 @@ void keeper_outwait_parent(const struct keeper *keeper)
 {
     struct pollfd parent = { .fd = -1, .events = POLLIN };
 
+    while (keeper->parent == 0 && atomic_load(&keeper->node->given_up))
+        pause(); /* the launcher ends this process, or its own end does */
     if (atomic_load(&keeper->node->state) != NODE_ABORTED || keeper->parent == 0)
         return;
     parent.fd = (int)syscall(SYS_pidfd_open, keeper->parent, 0);
@@ -430,6 +439,7 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
     made->local = report->place.local_rank;
     made->node = node_of(&world.arena);
     made->seat = &made->node->ranks[made->local];
+    vigil_begin(&made->vigil, made->node, made->local);
     atomic_store(&made->node->cpus, (uint32_t)cpus_own_count());
     oom_watch();
     result = thread_start(&made->watcher, rank_watch, made, false);

@@ -82,7 +82,7 @@ void keeper_run(struct keeper *keeper);
 
 /* After a loss ranks leave without MPI_Finalize, and a launcher ends the whole job at the first
  * exit of such a process: so the parent's must be first, or its status is lost. Waits for that
- * end. */
+ * end; on another host, where the world goes on without this node, until the launcher ends it. */
 void keeper_outwait_parent(const struct keeper *keeper);
 
 /* The same as keeper_run in a thread; keeper_wait returns when it is over. */

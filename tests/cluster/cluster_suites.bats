@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # helper.bash sets rooms
-# The suites of the objects, which elsewhere run on simulated nodes, on two real ones over TCP. Those
-# that kill a process by its number stay away: a number means nothing on another node.
+# The suites that elsewhere run on simulated nodes, on two real ones over TCP: the same programs.
+# SUITE_ENVIRONMENT may hold further settings for all of them:
+#
+#   SUITE_ENVIRONMENT="TROUPE_SILENCE=5" bats tests/cluster/cluster_suites.bats
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -22,30 +24,63 @@ teardown() {
     [ -n "$CLUSTER_REASON" ] || nothing_left
 }
 
-# suite RANKS PROGRAM: half of the ranks on each node.
+# suite RANKS PROGRAM [NAME=value…]: half of the ranks on each node.
 suite() {
-    hosts_are node1:$(($1 / 2)) node2:$(($1 / 2))
-    run on node1 troupe run --hostfile hosts "$rooms/$2"
+    local settings
+    read -ra settings <<<"${SUITE_ENVIRONMENT-}"
+    hosts_are node1:$((($1 + 1) / 2)) node2:$(($1 / 2))
+    run on node1 env TROUPE_TEST_SHARED="$TROUPE_CLUSTER/shared" "${settings[@]}" "${@:3}" \
+        troupe run --hostfile hosts "$rooms/$2"
     [ "$status" -eq 0 ]
     [[ "$output" == *"[  PASSED  ]"* && "$output" != *"[  FAILED  ]"* ]]
 }
 
-@test "dict: the mix of all calls" {
+@test "dict: the mix of all calls, and histories" {
     suite 4 object/test_dict_world
+    suite 4 object/test_dict_history
 }
 
-@test "dict: histories" {
-    suite 4 object/test_dict_history
+@test "queue: a crowd, closing, leases" {
+    suite 8 object/test_queue_nodes
 }
 
 @test "list" {
     suite 4 object/test_list_world
 }
 
-@test "pool" {
-    suite 6 pool/test_pool_nodes
+@test "values of any size" {
+    suite 2 object/test_object_large
+    suite 4 object/test_bulk_nodes
 }
 
-@test "process: cancel, terminate, kill" {
+@test "locks, barriers and their like, whose holders die" {
+    suite 4 object/test_sync_ends
+}
+
+@test "pipes, and waiting for several things" {
+    suite 4 object/test_talk_ends
+}
+
+@test "calls of callers that die" {
+    suite 4 object/test_calls_nodes
+}
+
+@test "pool, and workers that die" {
+    suite 6 pool/test_pool_nodes
+    suite 2 pool/test_pool_deaths
+}
+
+@test "process: everywhere, cancelled, terminated, killed, in groups" {
+    suite 6 object/test_process_nodes
     suite 4 object/test_process_control
+    suite 5 object/test_process_group
+}
+
+@test "leaders that die with requests under way" {
+    suite 8 object/test_leaders
+    suite 16 object/test_leader_points
+}
+
+@test "a node without ranks" {
+    suite 6 object/test_node_lost TROUPE_SILENCE=2
 }

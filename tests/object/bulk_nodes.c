@@ -196,15 +196,13 @@ static void a_sender_that_dies_leaves_whole_messages(void **state)
     static unsigned char message[BYTES];
     troupe_queue queue = narrow_queue();
     troupe_process process = harness_start_on(ELSEWHERE, put_for_ever, &queue, sizeof queue);
-    troupe_process_status status;
     size_t size = 0;
 
     (void)state;
     for (int i = 0; i < BEFORE; i++)
         assert_int_equal(troupe_queue_get(queue, message, BYTES, &size, HARNESS_LIMIT_MS),
                          TROUPE_OK);
-    assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
-    assert_int_equal(kill(status.pid, SIGKILL), 0);
+    harness_kill(process);
     assert_int_equal(harness_end(process).state, TROUPE_STATE_KILLED);
     while (troupe_queue_get(queue, message, BYTES, &size, SHORT_MS) == TROUPE_OK)
         assert_true(size == BYTES && message_is_whole(message));

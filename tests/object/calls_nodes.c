@@ -213,14 +213,6 @@ static int get_for_ever(const void *argument, size_t bytes)
     return 0;
 }
 
-static void kill_it(troupe_process process)
-{
-    troupe_process_status status;
-
-    assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
-    assert_int_equal(kill(status.pid, SIGKILL), 0);
-}
-
 /* The last rank dies in the middle of its calls, this time for good: at most the message that it
  * was getting is lost with it, and what comes afterwards is not given to the dead. The case comes
  * last. */
@@ -237,7 +229,7 @@ static void a_dead_caller_gets_nothing(void **state)
         if (i < BEFORE)
             assert_int_equal(harness_get_int(crowd.near), i);
         else if (i == BEFORE)
-            kill_it(process);
+            harness_kill(process);
     }
     assert_int_equal(harness_end(process).state, TROUPE_STATE_KILLED);
     while ((result = troupe_queue_get(crowd.near, &value, sizeof value, NULL, 0)) == TROUPE_OK)

@@ -126,7 +126,7 @@ static void test_status_from_elsewhere(void **state)
     assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
     assert_int_equal(status.state, TROUPE_STATE_RUNNING);
     assert_int_equal(status.rank, last_rank());
-    assert_int_equal(kill(status.pid, 0), 0);
+    assert_int_equal(harness_signal(process, 0), 0);
     assert_string_not_equal(status.host, "");
     harness_put_int(gate.open, 33);
     status = harness_end(process);
@@ -467,7 +467,7 @@ static void test_killed_in_a_get_elsewhere(void **state)
     assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
     assert_int_equal(status.state, TROUPE_STATE_RUNNING);
     round_trips();
-    assert_int_equal(kill(status.pid, SIGKILL), 0);
+    harness_kill(process);
     status = harness_end(process);
     assert_int_equal(status.state, TROUPE_STATE_KILLED);
     harness_put_int(gate.open, 5);

@@ -216,10 +216,9 @@ static int getter(const void *argument, size_t bytes)
 
 static void ledger_make(struct part *part)
 {
-    const char *folder = getenv("TMPDIR");
     int file;
 
-    snprintf(part->path, sizeof part->path, "%s/crowd.XXXXXX", folder != NULL ? folder : "/tmp");
+    snprintf(part->path, sizeof part->path, "%s/crowd.XXXXXX", harness_folder());
     file = mkstemp(part->path);
     assert_true(file >= 0);
     assert_int_equal(ftruncate(file, PUTTERS * part->each), 0);
@@ -338,7 +337,7 @@ static int hold(const void *argument, size_t bytes)
 {
     const struct holder *holder = argument;
     troupe_lease first, second;
-    int value, pid = (int)getpid();
+    int value;
     size_t size;
 
     (void)bytes;
@@ -348,7 +347,7 @@ static int hold(const void *argument, size_t bytes)
           TROUPE_OK);
     check(troupe_queue_done(holder->queue, first) == TROUPE_OK);
     check(troupe_queue_done(holder->queue, first) == TROUPE_NOT_FOUND);
-    check(troupe_queue_put(holder->told, &pid, sizeof pid, TROUPE_FOREVER) == TROUPE_OK);
+    check(troupe_queue_put(holder->told, &value, sizeof value, TROUPE_FOREVER) == TROUPE_OK);
     check(troupe_queue_get(holder->gate, &value, sizeof value, &size, TROUPE_FOREVER) == TROUPE_OK);
     return 0;
 }
@@ -374,16 +373,15 @@ static void leases_come_back(bool killed)
                                          .place = 1 };
     struct holder holder = { harness_queue(), harness_queue(), harness_queue() };
     troupe_process process;
-    int pid;
 
     for (int value = 1; value <= 3; value++)
         harness_put_int(holder.queue, value);
     process = killed ? harness_start(hold, &holder, sizeof holder, &elsewhere)
                      : harness_start_on(5, hold, &holder, sizeof holder);
-    pid = harness_get_int(holder.told);
+    harness_get_int(holder.told);
     assert_int_equal(troupe_queue_join(holder.queue, TROUPE_NO_WAIT), TROUPE_TIMEOUT);
     if (killed) {
-        assert_int_equal(kill(pid, SIGKILL), 0);
+        harness_kill(process);
         assert_int_equal(harness_end(process).state, TROUPE_STATE_KILLED);
     } else {
         harness_put_int(holder.gate, 0);

@@ -69,12 +69,7 @@ static troupe_process start_at(int node, troupe_target target)
 
 static void kill_now(troupe_process process)
 {
-    troupe_process_status status;
-
-    do /* it may only be on its way */
-        assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
-    while (status.state == TROUPE_STATE_WAITING);
-    assert_int_equal(kill(status.pid, SIGKILL), 0);
+    harness_kill(process);
     assert_int_equal(harness_end(process).state, TROUPE_STATE_KILLED);
 }
 

@@ -18,14 +18,6 @@ static troupe_process start_at(int node, troupe_target target, const void *argum
     return harness_start(target, argument, bytes, &options);
 }
 
-static void kill_now(troupe_process process)
-{
-    troupe_process_status status;
-
-    assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
-    assert_int_equal(kill(status.pid, SIGKILL), 0);
-}
-
 /* ---- pipes ------------------------------------------------------------------------------ */
 
 struct talk {
@@ -79,7 +71,7 @@ static void test_pipe_ends(void **state)
                 assert_int_equal(exchange(own, i), 2 * i);
             assert_int_equal(exchange(own, 0), 0);
             if (stays)
-                kill_now(process);
+                harness_kill(process);
             assert_int_equal(troupe_pipe_poll(own, HARNESS_LIMIT_MS), TROUPE_OK);
             assert_int_equal(troupe_pipe_receive(own, &value, sizeof value, NULL, TROUPE_FOREVER),
                              TROUPE_CLOSED);
@@ -254,7 +246,7 @@ static void test_wait_for_any(void **state)
 
         items[i * MAKER_ITEMS + 2] = items[i * MAKER_ITEMS]; /* its file ends with the process */
         if (i % 2)
-            kill_now(makers[i].process);
+            harness_kill(makers[i].process);
         else
             harness_put_int(makers[i].errand.orders, -1);
         assert_int_equal(troupe_wait(items, MAKERS * MAKER_ITEMS, HARNESS_LIMIT_MS, &index),
@@ -305,7 +297,7 @@ static void test_dead_watchers(void **state)
 
             harness_get_int(watch.told);
             usleep(i * 1000); /* at several points of its wait; all are right */
-            kill_now(watcher);
+            harness_kill(watcher);
             assert_int_equal(harness_end(watcher).state, TROUPE_STATE_KILLED);
             harness_put_int(maker.errand.orders, i % 2);
             assert_int_equal(troupe_wait(watch.items, OFFERED, HARNESS_LIMIT_MS, &index),

@@ -35,15 +35,20 @@ static void pause_us(long us)
 
 /* ---- workers and tasks --------------------------------------------------------------------- */
 
-/* Each worker tells its pid before its first task. */
-static int tell_pid(const void *argument, size_t bytes)
+/* Where a worker is to be found. */
+struct worker {
+    int node, pid;
+};
+
+/* Each worker tells that before its first task. */
+static int tell_self(const void *argument, size_t bytes)
 {
     troupe_queue queue;
-    int pid = (int)getpid();
+    struct worker self = { troupe_node(), (int)getpid() };
 
     (void)bytes;
     memcpy(&queue, argument, sizeof queue);
-    return troupe_queue_put(queue, &pid, sizeof pid, HARNESS_LIMIT_MS) == TROUPE_OK ? 0 : 1;
+    return troupe_queue_put(queue, &self, sizeof self, HARNESS_LIMIT_MS) == TROUPE_OK ? 0 : 1;
 }
 
 /* Some microseconds of work, so that kills meet tasks. */
@@ -93,15 +98,17 @@ static int refuse(const void *argument, size_t bytes)
 /* ---- kills at random moments --------------------------------------------------------------- */
 
 struct crew {
-    troupe_queue pids;
-    int pid[WORKERS];
+    troupe_queue told;
+    struct worker worker[WORKERS];
     int count;
 };
 
 static void crew_meet(struct crew *crew)
 {
     while (crew->count < WORKERS)
-        crew->pid[crew->count++] = harness_get_int(crew->pids);
+        assert_int_equal(troupe_queue_get(crew->told, &crew->worker[crew->count++],
+                                          sizeof(struct worker), NULL, HARNESS_LIMIT_MS),
+                         TROUPE_OK);
 }
 
 /* Kills so many of the crew, at random moments. */
@@ -109,17 +116,18 @@ static void crew_kill(struct crew *crew, int kills)
 {
     for (int i = 0; i < kills; i++) {
         int victim = (int)(random_next() % (unsigned)crew->count);
+        struct worker aim = crew->worker[victim];
 
         pause_us((long)(random_next() % 3000));
-        assert_int_equal(kill(crew->pid[victim], SIGKILL), 0);
-        crew->pid[victim] = crew->pid[--crew->count];
+        assert_int_equal(harness_signal_at(aim.node, aim.pid, SIGKILL), 0);
+        crew->worker[victim] = crew->worker[--crew->count];
     }
 }
 
 /* Each run has a queue of its own: successors of the killed tell their pids, too. */
 static void run_once(const troupe_pool_options *like, int kills)
 {
-    struct crew crew = { harness_queue(), { 0 }, 0 };
+    struct crew crew = { .told = harness_queue() };
     static uint64_t inputs[TASKS], outputs[TASKS];
     troupe_pool_options options = *like;
     troupe_pool pool = { 0 };
@@ -127,9 +135,9 @@ static void run_once(const troupe_pool_options *like, int kills)
     troupe_task_status status;
 
     options.workers = WORKERS;
-    options.initializer = tell_pid;
-    options.argument = &crew.pids;
-    options.argument_bytes = sizeof crew.pids;
+    options.initializer = tell_self;
+    options.argument = &crew.told;
+    options.argument_bytes = sizeof crew.told;
     assert_int_equal(troupe_pool_create(&options, &pool), TROUPE_OK);
     crew_meet(&crew);
     for (uint64_t i = 0; i < TASKS; i++)
@@ -148,7 +156,7 @@ static void run_once(const troupe_pool_options *like, int kills)
     assert_int_equal(troupe_pool_close(pool), TROUPE_OK);
     assert_int_equal(troupe_pool_join(pool, HARNESS_LIMIT_MS), TROUPE_OK);
     assert_int_equal(troupe_pool_destroy(pool), TROUPE_OK);
-    troupe_queue_destroy(crew.pids);
+    troupe_queue_destroy(crew.told);
 }
 
 /* Over several nodes fresh processes alone are killed: each node has one rank, and goes with it. */
@@ -238,13 +246,13 @@ static void workers_wear_out(void **state)
 {
     enum { N = 10 };
     int inputs[N] = { 0 }, outputs[N] = { 0 };
-    struct crew crew = { harness_queue(), { 0 }, 0 };
+    struct crew crew = { .told = harness_queue() };
     const troupe_pool_options options = { .workers = 1,
                                           .method = TROUPE_METHOD_SPAWN,
                                           .max_tasks = 3,
-                                          .initializer = tell_pid,
-                                          .argument = &crew.pids,
-                                          .argument_bytes = sizeof crew.pids };
+                                          .initializer = tell_self,
+                                          .argument = &crew.told,
+                                          .argument_bytes = sizeof crew.told };
     troupe_pool pool = { 0 };
 
     (void)state;
@@ -253,7 +261,8 @@ static void workers_wear_out(void **state)
         troupe_pool_map(pool, poison, inputs, sizeof *inputs, N, outputs, sizeof *outputs),
         TROUPE_OK);
     crew_meet(&crew);
-    assert_true(crew.pid[0] != crew.pid[1] && crew.pid[1] != crew.pid[2]);
+    assert_true(crew.worker[0].pid != crew.worker[1].pid &&
+                crew.worker[1].pid != crew.worker[2].pid);
     assert_int_equal(troupe_pool_destroy(pool), TROUPE_OK);
 }
 

@@ -2,6 +2,9 @@
  * parent, so it sees every simulated node, too. */
 #include "world/harness.h"
 
+#include "core/node.h"
+#include "core/world.h"
+
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -133,6 +136,54 @@ int harness_raise(const void *argument, size_t bytes)
     signal(number, SIG_DFL);
     raise(number);
     return 1;
+}
+
+struct aim {
+    int pid, number;
+};
+
+static int strike(const void *argument, size_t bytes)
+{
+    const struct aim *aim = argument;
+
+    (void)bytes;
+    return kill(aim->pid, aim->number) == 0 ? 0 : 1;
+}
+
+int harness_signal_at(int node, int pid, int number)
+{
+    struct aim aim = { pid, number };
+    troupe_process_options there = { .method = TROUPE_METHOD_SPAWN,
+                                     .where = TROUPE_ON_NODE,
+                                     .place = node };
+
+    if (node == troupe_node() || getenv("TROUPE_SIMULATED_NODES") != NULL)
+        return kill(pid, number);
+    return harness_end(harness_start(strike, &aim, sizeof aim, &there)).exit_code == 0 ? 0 : -1;
+}
+
+int harness_signal(troupe_process process, int number)
+{
+    troupe_process_status status;
+    int node, local;
+
+    do
+        assert_int_equal(troupe_process_status_get(process, &status), TROUPE_OK);
+    while (status.state == TROUPE_STATE_WAITING);
+    node_place(&world_here.arena, status.rank, &node, &local);
+    return harness_signal_at(node, status.pid, number);
+}
+
+void harness_kill(troupe_process process)
+{
+    assert_int_equal(harness_signal(process, SIGKILL), 0);
+}
+
+const char *harness_folder(void)
+{
+    const char *shared = getenv("TROUPE_TEST_SHARED"), *own = getenv("TMPDIR");
+
+    return shared != NULL ? shared : own != NULL ? own : "/tmp";
 }
 
 troupe_queue harness_queue(void)

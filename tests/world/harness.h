@@ -37,6 +37,18 @@ void harness_done(troupe_process process, int exit_code);
  * core file, and past what MPI or a sanitizer installed. */
 int harness_raise(const void *argument, size_t bytes);
 
+/* Sends a signal to a process by its number, from outside and on whatever node it is: there by a
+ * process of its own, since a number means nothing on another host. Returns what kill did. The
+ * process may still be on its way to running. */
+int harness_signal(troupe_process process, int number);
+int harness_signal_at(int node, int pid, int number);
+
+/* That with SIGKILL, and it must be there. */
+void harness_kill(troupe_process process);
+
+/* Where a file is seen by all nodes: TROUPE_TEST_SHARED, else TMPDIR, else /tmp. */
+const char *harness_folder(void);
+
 troupe_queue harness_queue(void);
 void harness_put_int(troupe_queue queue, int value);
 int harness_get_int(troupe_queue queue);
