@@ -63,7 +63,7 @@ static struct engine {
     uint64_t *known;   /* [nodes] the leaders' words that this engine has followed */
     uint64_t followed; /* the count of changes then */
     int rank;
-    bool leads;
+    _Atomic bool leads; /* changes with the turn, and is read without it, too */
     struct actor actor; /* the service's, whether this rank leads or may some time */
     struct lead lead;
     _Atomic uint64_t next_tick; /* when time asks for something */

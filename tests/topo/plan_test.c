@@ -9,7 +9,19 @@
 #include "topo/deal.h"
 #include "topo/plan.h"
 
-enum { RANKS_MOST = 64, GPUS_MOST = 64, SMALL_CORES = 6, SMALL_GPUS = 3, SMALL_RANKS = 4 };
+/* Every number of ranks; sanitizers, for which all of them take minutes, see the first and some. */
+#ifndef RANKS_STEP
+#define RANKS_STEP 1
+#endif
+
+enum {
+    RANKS_FIRST = 4,
+    RANKS_MOST = 64,
+    GPUS_MOST = 64,
+    SMALL_CORES = 6,
+    SMALL_GPUS = 3,
+    SMALL_RANKS = 4
+};
 
 /* ---- what always holds ------------------------------------------------------------------ */
 
@@ -179,7 +191,7 @@ static void pool_plans_hold(const struct machine *machine, const size_t *pool, s
     bool instances = has_instances(machine, pool, pool_count);
     size_t most = pool_count == 0 || instances ? 1 : pool_count < 3 ? pool_count : 3;
 
-    for (size_t ranks = 1; ranks <= RANKS_MOST; ranks++)
+    for (size_t ranks = 1; ranks <= RANKS_MOST; ranks += ranks < RANKS_FIRST ? 1 : RANKS_STEP)
         for (size_t per_rank = 0; per_rank <= most; per_rank++) {
             struct plan_options options = {
                 ranks, per_rank, PLAN_ISOLATE, PLAN_BIND_CORE, NULL, 0
