@@ -1,5 +1,6 @@
-/* The dict's protocol in the small: a reader without a lock, against every story of a few changes
- * to one and two buckets, with every value that each of its loads may return.
+/* The dict's protocol in the small: readers without a lock, on the node and from another one by a
+ * read of the entry alone, against every story of a few changes to one and two buckets, with every
+ * value that each of their loads may return.
  *
  * Memory is weaker here than any processor's that keeps the C language's promises: a load may return
  * any write that the thread must not know to be overwritten. What a thread must know comes by
@@ -11,8 +12,11 @@
  * have at any moment of the look; and, of two looks in a row, the second one older than the first.
  * Variants of the protocol with something left out show that these are found.
  *
+ * A read from another node copies an entry's words in any order, so its loads tell it nothing of
+ * each other; what the copy's version belonged to is known to it once the copy proves.
+ *
  * The steps are those of dict_read.h (reading_try) and dict_read.c (get_look), dict_write.c,
- * dict_remove.c, dict_add.c, dict_grow.c (split_commit), dict_share.c (the end and the beginning)
+ * dict_remove.c, dict_add.c, dict_seal.c, dict_grow.c (split_commit), dict_share.c (the end and the beginning)
  * and of core/tx.c for a writer that dies: all its writes come again. */
 #include "counts.h"
 
@@ -30,11 +34,13 @@ enum {
     BUCKETS = 2,
     CELLS = 2,
     BLOCKS = 3,
-    CHANGES_MOST = 5,
+    CHANGES_MOST = 4,
     WRITES_MOST = 40, /* of one word in one story */
     LOADS_MOST = 32,  /* of two looks */
+    VERSIONS_MOST = 32,
     ENDING = 128,
     NOBODY = 0,
+    UNPROVEN = 253,
     GONE = 254,
     TORN = 255
 };
@@ -49,7 +55,9 @@ enum word {
     KEY = CELL + BUCKETS * CELLS,
     VALUE = KEY + BLOCKS,
     VALUE_AGAIN = VALUE + BLOCKS,
-    WORDS = VALUE_AGAIN + BLOCKS
+    SEAL = VALUE_AGAIN + BLOCKS, /* the entry's version, 0 while it is nobody's */
+    CHECK = SEAL + BLOCKS,       /* the version that the entry's other words were sealed with */
+    WORDS = CHECK + BLOCKS
 };
 
 /* Keys: the first stays in bucket 0 when that is split, the second goes to bucket 1. */
@@ -73,7 +81,11 @@ enum variant {
     NO_SECOND_LOOK, /* at the state, after the version */
     NO_LAST_STATE,  /* at the state and the handle, in the end */
     NO_LAST_LOOK,   /* at the version, in the end */
-    PLAIN_WORDS     /* blocks are written without release */
+    PLAIN_WORDS,    /* blocks are written without release */
+    NO_KILL,        /* an entry that goes keeps its version */
+    LATE_KILL,      /* it loses it when the bucket is whole again */
+    EARLY_SEAL,     /* an entry has its version before it is linked */
+    NO_CHECK        /* whoever reads from another node believes the version alone */
 };
 
 /* For each word, the oldest of its writes that may still be read. */
@@ -96,6 +108,9 @@ struct story {
     uint8_t truth[CHANGES_MOST + 1];       /* of the key that is read */
     uint8_t free[BLOCKS];                  /* the last one that was freed is taken first */
     int frees;
+    uint8_t
+        sealed[VERSIONS_MOST]; /* the value that each version was given to, of this dict's key */
+    int versions;
     int change;
     bool dies; /* the writer of the last change, after its first write, or before its last one */
 };
@@ -201,11 +216,32 @@ static void block_free(struct story *story, int block)
     story->free[story->frees++] = (uint8_t)block;
 }
 
-static void block_fill(struct story *story, int block, uint8_t key, uint8_t value)
+/* A version, never given before. What it proves is the value of the key that is read; of other
+ * keys, and of the next dict, it proves nothing. */
+static uint8_t version_make(struct story *story, uint8_t key, uint8_t value)
 {
+    assert_true(story->versions + 1 < VERSIONS_MOST);
+    story->sealed[++story->versions] = key == GOES ? value : UNPROVEN;
+    return (uint8_t)story->versions;
+}
+
+/* The words of an entry, and the version that it is to have. */
+static uint8_t block_fill(struct story *story, int block, uint8_t key, uint8_t value)
+{
+    uint8_t version = version_make(story, key, value);
+
     put_in_block(story, KEY + block, key);
     put_in_block(story, VALUE + block, value);
     put_in_block(story, VALUE_AGAIN + block, value);
+    put_in_block(story, SEAL + block, story->variant == EARLY_SEAL ? version : 0);
+    put_in_block(story, CHECK + block, version);
+    return version;
+}
+
+static void kill_seal(struct story *story, int block, bool late)
+{
+    if (story->variant != NO_KILL && late == (story->variant == LATE_KILL))
+        put(story, SEAL + block, 0);
 }
 
 static int bucket_of(int buckets, int key)
@@ -231,19 +267,24 @@ static int find(const struct story *story, int bucket, int key)
 static void set(struct story *story, int key, uint8_t value)
 {
     int bucket = bucket_of(latest(story, STATE), key), block = block_take(story), at, old;
+    uint8_t version = block_fill(story, block, (uint8_t)key, value);
     struct transaction changes;
 
-    block_fill(story, block, (uint8_t)key, value);
     lock(story, &story->locks[bucket]);
     at = find(story, bucket, key);
     old = at < latest(story, COUNT + bucket) ? latest(story, cell_word(bucket, at)) : -1;
+    if (old >= 0)
+        kill_seal(story, old, false);
     change_begin(story, bucket, &changes);
     note(&changes, cell_word(bucket, at), (uint8_t)block);
+    note(&changes, SEAL + block, version);
     if (old < 0)
         note(&changes, COUNT + bucket, latest(story, COUNT + bucket) + 1);
     change_end(story, bucket, &changes);
-    if (old >= 0)
+    if (old >= 0) {
+        kill_seal(story, old, true);
         block_free(story, old);
+    }
     unlock(story, &story->locks[bucket]);
 }
 
@@ -257,11 +298,13 @@ static void delete (struct story *story, int key)
     last = latest(story, COUNT + bucket) - 1;
     if (at <= last) {
         old = latest(story, cell_word(bucket, at));
+        kill_seal(story, old, false);
         change_begin(story, bucket, &changes);
         if (at != last)
             note(&changes, cell_word(bucket, at), latest(story, cell_word(bucket, last)));
         note(&changes, COUNT + bucket, (uint8_t)last);
         change_end(story, bucket, &changes);
+        kill_seal(story, old, true);
         block_free(story, old);
     }
     unlock(story, &story->locks[bucket]);
@@ -273,14 +316,19 @@ static void add(struct story *story, int key, uint8_t value)
 {
     int bucket = bucket_of(latest(story, STATE), key), at, block;
     struct transaction changes;
+    uint8_t version;
 
     lock(story, &story->locks[bucket]);
     at = find(story, bucket, key);
     if (at < latest(story, COUNT + bucket)) {
         block = latest(story, cell_word(bucket, at));
+        version = version_make(story, (uint8_t)key, value);
+        kill_seal(story, block, false);
         change_begin(story, bucket, &changes);
         note(&changes, VALUE + block, value);
         note(&changes, VALUE_AGAIN + block, value);
+        note(&changes, CHECK + block, version);
+        note(&changes, SEAL + block, version);
         change_end(story, bucket, &changes);
     }
     unlock(story, &story->locks[bucket]);
@@ -317,8 +365,11 @@ static void split(struct story *story)
 static void foreign(struct story *story)
 {
     int block = block_take(story);
+    uint8_t version = block_fill(story, block, GOES, 99);
 
-    block_fill(story, block, GOES, 99);
+    story->sealed[version] = UNPROVEN;
+    put_in_block(story, SEAL + block, version);
+    kill_seal(story, block, story->variant == LATE_KILL);
     block_free(story, block);
 }
 
@@ -331,9 +382,11 @@ static void bucket_empty(struct story *story, int bucket)
         uint8_t last = latest(story, COUNT + bucket) - 1;
         uint8_t block = latest(story, cell_word(bucket, last));
 
+        kill_seal(story, block, false);
         change_begin(story, bucket, &changes);
         note(&changes, COUNT + bucket, last);
         change_end(story, bucket, &changes);
+        kill_seal(story, block, true);
         block_free(story, block);
     }
     unlock(story, &story->locks[bucket]);
@@ -343,6 +396,7 @@ static void bucket_empty(struct story *story, int bucket)
  * was: the worst that may happen. It has another value for the key. */
 static void end(struct story *story)
 {
+    uint8_t version;
     int block;
 
     if (latest(story, STATE) >= ENDING || latest(story, HANDLE) != 1)
@@ -353,7 +407,9 @@ static void end(struct story *story)
     put(story, STATE, ENDING);
     put(story, HANDLE, 0);
     block = block_take(story);
-    block_fill(story, block, GOES, 98);
+    version = block_fill(story, block, GOES, 98);
+    story->sealed[version] = UNPROVEN; /* for another handle */
+    put(story, SEAL + block, version);
     put(story, cell_word(0, 0), (uint8_t)block);
     put(story, COUNT, 1);
     put(story, VERSION, 2);
@@ -441,7 +497,8 @@ struct run {
     uint8_t choice[LOADS_MOST], choices[LOADS_MOST];
 };
 
-static uint8_t load(struct run *run, int word)
+/* One of the writes that a load may return. */
+static const struct write *choose(struct run *run, int word)
 {
     int oldest = run->view.at[word];
     const struct write *write;
@@ -451,9 +508,16 @@ static uint8_t load(struct run *run, int word)
         run->choice[run->known++] = 0;
     run->choices[run->loads] = (uint8_t)(run->story->count[word] - oldest);
     write = &run->story->writes[word][oldest + run->choice[run->loads++]];
-    learn(&run->view, &write->view);
     if (write->change > run->newest)
         run->newest = write->change;
+    return write;
+}
+
+static uint8_t load(struct run *run, int word)
+{
+    const struct write *write = choose(run, word);
+
+    learn(&run->view, &write->view);
     return write->value;
 }
 
@@ -499,6 +563,31 @@ static bool look(struct run *run, uint8_t *found)
     return holds(run, bucket, version);
 }
 
+/* The same from another node, which knows where the key's entry once lay: in this block. */
+static bool look_from_afar(struct run *run, int block, uint8_t *found)
+{
+    bool checks = run->story->variant != NO_CHECK;
+    const struct write *version = choose(run, SEAL + block);
+    uint8_t key = choose(run, KEY + block)->value, value = choose(run, VALUE + block)->value;
+    uint8_t again = choose(run, VALUE_AGAIN + block)->value;
+    uint8_t check = choose(run, CHECK + block)->value;
+
+    if (version->value == 0 || key != GOES)
+        return false;
+    if (checks &&
+        (check != version->value || value != again || run->story->sealed[version->value] != value))
+        return false;
+    learn(&run->view, &version->view);
+    *found = value == again ? value : TORN;
+    return true;
+}
+
+/* Who looks: 0 on the node, else from afar at the block before that number. */
+static bool look_by(struct run *run, int who, uint8_t *found)
+{
+    return who == 0 ? look(run, found) : look_from_afar(run, who - 1, found);
+}
+
 /* The first, or the last, moment of the run at which the key was what was found; -1: none. */
 static int moment(const struct run *run, int begin, uint8_t found, bool last)
 {
@@ -510,8 +599,9 @@ static int moment(const struct run *run, int begin, uint8_t found, bool last)
     return which;
 }
 
-/* A look, and another one by who knows what the first one knew. */
-static const char *judge(struct run *run, int begin)
+/* A look, and another one by who knows what the first one knew. While a dict ends, it may be read
+ * from afar by who knows that: the read that finds nothing more comes when the end is over. */
+static const char *judge(struct run *run, int begin, const int who[2])
 {
     uint8_t found;
     int first, last;
@@ -519,12 +609,12 @@ static const char *judge(struct run *run, int begin)
     run->view = run->story->after[begin];
     run->newest = begin;
     run->loads = 0;
-    if (!look(run, &found))
+    if (!look_by(run, who[0], &found))
         return NULL;
     first = moment(run, begin, found, false);
     if (first < 0)
         return found == TORN ? "halves of two values" : "a value that was not there then";
-    if (!look(run, &found))
+    if ((found == GONE && who[1] != 0) || !look_by(run, who[1], &found))
         return NULL;
     last = moment(run, begin, found, true);
     return last < first ? "the second look found what is older than the first" : NULL;
@@ -546,19 +636,29 @@ struct total {
     uint64_t stories, runs;
 };
 
+static const char *read_by(const struct story *story, int begin, const int who[2],
+                           struct total *total)
+{
+    struct run run = { .story = story };
+    const char *fault;
+
+    do {
+        fault = judge(&run, begin, who);
+        total->runs++;
+    } while (fault == NULL && run_next(&run));
+    return fault;
+}
+
 static const char *read_story(const struct story *story, int count, struct total *total)
 {
     const char *fault = NULL;
+    int who[2];
 
     total->stories++;
-    for (int begin = 0; begin <= count && fault == NULL; begin++) {
-        struct run run = { .story = story };
-
-        do {
-            fault = judge(&run, begin);
-            total->runs++;
-        } while (fault == NULL && run_next(&run));
-    }
+    for (int begin = 0; begin <= count && fault == NULL; begin++)
+        for (who[0] = 0; who[0] <= BLOCKS && fault == NULL; who[0]++)
+            for (who[1] = 0; who[1] <= BLOCKS && fault == NULL; who[1]++)
+                fault = read_by(story, begin, who, total);
     return fault;
 }
 
@@ -602,7 +702,7 @@ static void no_look_is_wrong(void **state)
 static void what_is_left_out_is_missed(void **state)
 {
     (void)state;
-    for (int variant = NO_ODD; variant <= PLAIN_WORDS; variant++) {
+    for (int variant = NO_ODD; variant <= NO_CHECK; variant++) {
         struct total total = { 0 };
         const char *fault = NULL;
 
