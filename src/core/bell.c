@@ -109,6 +109,13 @@ static bool driven(struct actor *actor, const struct wait *wait, uint32_t seen)
     return outcome != BELL_NOTHING;
 }
 
+bool bell_drive_once(void)
+{
+    bell_driver driver = atomic_load_explicit(&drive, memory_order_acquire);
+
+    return driver != NULL && driver(NULL, NULL) == BELL_NOTHING;
+}
+
 /* Spins while the word stays as seen, and there is nothing to see; true when that changed. */
 static bool spin_for(struct actor *actor, const struct wait *wait, uint32_t seen,
                      uint64_t nanoseconds)

@@ -76,6 +76,7 @@ static int get_here(struct actor *actor, struct queue_get *get, uint64_t deadlin
 {
     int result = queue_get(actor, get, deadline);
 
+    get->drives = true;
     if (result == TROUPE_OK)
         queue_copy(actor, get, get->buffer);
     return result;
@@ -149,6 +150,7 @@ static int alloc_here(struct actor *actor, struct queue_get *get, uint64_t deadl
     int result;
 
     get->buffer = small;
+    get->drives = true;
     result = queue_get(actor, get, deadline);
     return result == TROUPE_OK ? copy_out(actor, get, message) : result;
 }

@@ -41,6 +41,7 @@ struct queue_get {
     size_t capacity;
     bool sure;
     uint64_t holder; /* the party that asks; 0: the actor's own */
+    bool drives;     /* no handler asks: other work may be done while a long message is copied */
     size_t size;     /* out: the message's, also when it is larger than capacity */
     uint64_t place;  /* out, on TROUPE_OK: 0, the message is in buffer; else see queue_copy */
 };
