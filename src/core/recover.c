@@ -211,6 +211,7 @@ static void recover(struct actor *actor, uint32_t number)
     call_bury(actor, slot);
     party_bury(actor, slot);
     watches_bury(actor, slot);
+    table_open_bury(&actor->arena, slot);
     slot_free(actor, slot);
 }
 

@@ -64,6 +64,7 @@ struct slot {
     struct bell doorbell;
     _Atomic uint64_t watching; /* it watches bells, see bell.h */
     _Atomic uint64_t rung;     /* what rang for it on other nodes, see call_ring */
+    _Atomic uint64_t opened;   /* what it makes and has not named yet, see table.h */
     _Atomic uint64_t abroad;   /* the nodes at which its process may hold something, see party.h */
 };
 

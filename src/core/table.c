@@ -23,6 +23,7 @@ struct table {
     _Atomic uint64_t free_first, free_last, free_count;
     _Atomic uint64_t segments[TABLE_SEGMENTS];
     _Atomic uint64_t chains[TABLE_CHAINS];
+    _Atomic uint64_t orphans; /* a bit for each kind of which there may be any */
 };
 
 static struct table *table_of(const struct arena *arena)
@@ -187,6 +188,8 @@ void table_publish(struct actor *actor, struct record *record, enum object_kind 
         tx_write(actor, chain_of(table, foreign), arena_offset(&actor->arena, record));
     } else
         tx_write(actor, &record->next, 0);
+    if (foreign == 0 && atomic_load(&actor->slot->opened) == (uint64_t)kind)
+        tx_write(actor, &actor->slot->opened, own);
     tx_write(actor, &record->generation, generation + 1);
     tx_write(actor, &record->handle, foreign != 0 ? foreign : own);
     tx_commit(actor);
@@ -295,6 +298,70 @@ void table_bells_doubt(const struct arena *arena)
         bell_doubt(&record->room);
         bell_doubt(&record->idle);
     }
+}
+
+/* ---- orphans --------------------------------------------------------------------------- */
+
+/* A handle is larger than any kind. */
+void table_open_begin(struct actor *actor, enum object_kind kind)
+{
+    atomic_store(&actor->slot->opened, (uint64_t)kind);
+}
+
+void table_open_end(struct actor *actor)
+{
+    atomic_store(&actor->slot->opened, 0);
+}
+
+static struct record *record_of(const struct arena *arena, uint64_t handle)
+{
+    struct record *record = record_at(arena, (handle & INDEX_MASK) - 1);
+
+    return record != NULL && atomic_load(&record->handle) == handle ? record : NULL;
+}
+
+/* One that had made nothing may have been looking for orphans of its kind. */
+void table_open_bury(const struct arena *arena, struct slot *slot)
+{
+    uint64_t opened = atomic_load(&slot->opened);
+    struct record *record = opened < OBJECT_KINDS ? NULL : record_of(arena, opened);
+    enum object_kind kind = opened < OBJECT_KINDS ? (enum object_kind)opened : handle_kind(opened);
+
+    if (opened == 0)
+        return;
+    if (record != NULL)
+        atomic_store(&record->orphan, opened);
+    atomic_fetch_or(&table_of(arena)->orphans, (uint64_t)1 << kind);
+    atomic_store(&slot->opened, 0);
+}
+
+bool table_orphans_any(struct actor *actor, enum object_kind kind)
+{
+    _Atomic uint64_t *orphans = &table_of(&actor->arena)->orphans;
+    uint64_t bit = (uint64_t)1 << kind;
+
+    return (atomic_load(orphans) & bit) != 0 && (atomic_fetch_and(orphans, ~bit) & bit) != 0;
+}
+
+uint64_t table_orphan_next(struct actor *actor, enum object_kind kind, uint64_t *index)
+{
+    struct record *record;
+    uint64_t handle;
+
+    while ((record = table_next(&actor->arena, index)) != NULL) {
+        handle = atomic_load(&record->handle);
+        if (handle != 0 && handle_kind(handle) == kind && atomic_load(&record->orphan) == handle)
+            return handle;
+    }
+    return 0;
+}
+
+void table_orphan_settle(struct actor *actor, uint64_t handle)
+{
+    struct record *record = record_of(&actor->arena, handle);
+
+    if (record != NULL)
+        atomic_compare_exchange_strong(&record->orphan, &handle, 0);
 }
 
 /* ---- ending ----------------------------------------------------------------------------- */

@@ -46,6 +46,7 @@ struct record {
     _Atomic uint64_t handle;     /* 0 while free */
     _Atomic uint64_t generation; /* of the next handle */
     _Atomic uint64_t next;       /* free list, or chain of foreign records: offset */
+    _Atomic uint64_t orphan;     /* the handle under which it is one; others do not count */
     /* Lines that operations write: the lock of an object, or of one end of an object that has two,
      * and that of the other end. What a record holds later, they stay locks. */
     _Alignas(ARENA_LINE) struct lock lock; /* guards what the object's file says */
@@ -91,6 +92,27 @@ int table_reserve(struct actor *actor, struct record **record);
 void table_publish(struct actor *actor, struct record *record, enum object_kind kind,
                    uint64_t foreign, uint64_t *handle);
 void table_drop(struct actor *actor, struct record *record);
+
+/* ---- orphans --------------------------------------------------------------------------- */
+
+/* Who opens an object by its name makes it and then gives it the name. Between table_open_begin and
+ * table_open_end the slot names what it has made of that kind, from the very transaction that makes
+ * it live. If the slot dies in between, its recovery notes the object as an orphan, and whoever
+ * opens the next one of that kind finds out whether it has its name. */
+void table_open_begin(struct actor *actor, enum object_kind kind);
+void table_open_end(struct actor *actor);
+
+/* For recovery. */
+void table_open_bury(const struct arena *arena, struct slot *slot);
+
+/* Looks for orphans of a kind. Call table_orphans_any first, after table_open_begin: it forgets that
+ * there are any, and if the caller dies before it has seen to all of them, recovery notes that
+ * again. table_orphan_next walks; 0 at the end. */
+bool table_orphans_any(struct actor *actor, enum object_kind kind);
+uint64_t table_orphan_next(struct actor *actor, enum object_kind kind, uint64_t *index);
+
+/* It has its name. */
+void table_orphan_settle(struct actor *actor, uint64_t handle);
 
 /* Finds the record of a live handle.
  *

@@ -77,10 +77,30 @@ static int note_write(struct actor *actor, uint64_t handle, const struct name *n
     return result == TROUPE_OK ? dict_share_put(&share, &put) : result;
 }
 
-/* Reads a note and removes it; TROUPE_NOT_FOUND for an object without a name. */
-static int note_take(struct actor *actor, uint64_t handle, struct name *name)
+/* Reads a note; TROUPE_NOT_FOUND for an object without a name. */
+static int note_fetch(struct share *share, const struct dict_key *key, struct name *name)
 {
     struct dict_buffer value = { .data = name->data, .capacity = sizeof name->data };
+    int result = dict_share_fetch(share, key, &value);
+
+    name->size = value.size;
+    return result;
+}
+
+static int note_look(struct actor *actor, uint64_t handle, struct name *name)
+{
+    struct note_key bytes;
+    struct dict_key key;
+    struct share share;
+    int result = dict_share_find(actor, NAMES_HANDLE, &share);
+
+    note_key_make(handle, &bytes, &key);
+    return result == TROUPE_OK ? note_fetch(&share, &key, name) : result;
+}
+
+/* The same, and removes it. */
+static int note_take(struct actor *actor, uint64_t handle, struct name *name)
+{
     struct note_key bytes;
     struct dict_key key;
     struct share share;
@@ -88,11 +108,8 @@ static int note_take(struct actor *actor, uint64_t handle, struct name *name)
 
     note_key_make(handle, &bytes, &key);
     if (result == TROUPE_OK)
-        result = dict_share_fetch(&share, &key, &value);
-    if (result == TROUPE_OK)
-        result = dict_share_delete(&share, &key, NULL);
-    name->size = value.size;
-    return result;
+        result = note_fetch(&share, &key, name);
+    return result == TROUPE_OK ? dict_share_delete(&share, &key, NULL) : result;
 }
 
 /* ---- an object's own node --------------------------------------------------------------- */
@@ -162,32 +179,78 @@ static int object_forget(struct actor *actor, uint64_t handle, struct name *name
 
 /* ---- open and release ------------------------------------------------------------------- */
 
-/* Makes an object and gives it the name, which leads to `stale` or, when that is 0, to nothing.
+/* Whether the name that a note of this node tells of leads to the object. Sets *known when that is
+ * certain. */
+static bool is_named(struct actor *actor, uint64_t handle, bool *known)
+{
+    struct name name;
+    uint64_t found = 0;
+    int result = note_look(actor, handle, &name);
+
+    if (result == TROUPE_OK)
+        result = troupe_dict_get(names, name_bytes(&name), &found, sizeof found, NULL);
+    *known = result == TROUPE_OK || result == TROUPE_NOT_FOUND;
+    return result == TROUPE_OK && found == handle;
+}
+
+/* Ends what openers of this kind made on this node and died before they had named it. Their claim of
+ * the name may still be on its way to the name's home: then the name is a stale one. */
+static void orphans_end(struct actor *actor, const struct named *named)
+{
+    uint64_t index = 0, handle;
+    struct name name;
+    bool known;
+
+    if (!table_orphans_any(actor, named->kind))
+        return;
+    while ((handle = table_orphan_next(actor, named->kind, &index)) != 0)
+        if (is_named(actor, handle, &known))
+            table_orphan_settle(actor, handle);
+        else if (known) {
+            note_take(actor, handle, &name);
+            named->destroy(actor, handle);
+        }
+}
+
+/* Gives an object that was made the name, which leads to `stale` or, when that is 0, to nothing.
  * TROUPE_DIFFERS when somebody else was sooner, TROUPE_NOT_FOUND when the stale one was released.
- */
+ * The stale one's note goes first: nobody would know of it once the name leads elsewhere. */
+static int name_claim(struct actor *actor, const struct name *name, uint64_t stale, uint64_t handle)
+{
+    struct name forgotten;
+    int stored = 1, result = note_write(actor, handle, name);
+
+    if (result == TROUPE_OK && stale != 0)
+        object_forget(actor, stale, &forgotten);
+    if (result == TROUPE_OK)
+        result = stale == 0
+                     ? troupe_dict_set_default(names, name_bytes(name), handle_bytes(&handle), NULL,
+                                               0, NULL, &stored)
+                     : troupe_dict_compare_and_set(names, name_bytes(name), handle_bytes(&stale),
+                                                   handle_bytes(&handle));
+    if (result == TROUPE_OK && !stored)
+        result = TROUPE_DIFFERS;
+    return result;
+}
+
+/* Makes an object and claims the name for it, or ends it again. */
 static int claim(struct actor *actor, const struct named *named, const struct name *name,
                  const void *options, uint64_t stale, uint64_t *handle)
 {
     struct name forgotten;
-    int stored = 1, result = named->create(actor, options, handle);
+    int result;
 
-    if (result != TROUPE_OK)
-        return result;
-    result = note_write(actor, *handle, name);
-    if (result == TROUPE_OK)
-        result = stale == 0
-                     ? troupe_dict_set_default(names, name_bytes(name), handle_bytes(handle), NULL,
-                                               0, NULL, &stored)
-                     : troupe_dict_compare_and_set(names, name_bytes(name), handle_bytes(&stale),
-                                                   handle_bytes(handle));
-    if (result == TROUPE_OK && !stored)
-        result = TROUPE_DIFFERS;
-    if (result == TROUPE_OK && stale != 0)
-        object_forget(actor, stale, &forgotten);
-    if (result != TROUPE_OK) {
-        note_take(actor, *handle, &forgotten);
-        named->destroy(actor, *handle);
+    table_open_begin(actor, named->kind);
+    orphans_end(actor, named);
+    result = named->create(actor, options, handle);
+    if (result == TROUPE_OK) {
+        result = name_claim(actor, name, stale, *handle);
+        if (result != TROUPE_OK) {
+            note_take(actor, *handle, &forgotten);
+            named->destroy(actor, *handle);
+        }
     }
+    table_open_end(actor);
     return result;
 }
 

@@ -23,8 +23,8 @@
  *
  * What always holds: a name leads to a handle that lived when the name was claimed. Whoever finds
  * that the object has gone since (its destroyer died before it released the name) takes the name
- * over. A process that dies between making an object and claiming its name leaves the object
- * behind without a name, as one that dies with the only handle of a nameless object does. */
+ * over. A process that dies between making an object and claiming its name leaves an orphan
+ * (table.h), which the next one that makes a named object of that kind on that node ends. */
 #ifndef TROUPE_OBJECT_NAMES_H
 #define TROUPE_OBJECT_NAMES_H
 
@@ -35,7 +35,7 @@ struct named {
     enum object_kind kind;
     const char *what; /* for sentences: "queue" */
 
-    /* Makes an object of this node; options are those of names_open. */
+    /* Makes an object of this node and that kind; options are those of names_open. */
     int (*create)(struct actor *actor, const void *options, uint64_t *handle);
 
     /* Ends one that nobody else knows of. */
