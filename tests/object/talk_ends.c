@@ -1,9 +1,11 @@
 /* Pipes, and waiting for any of several things, between processes of all nodes, some of which are
  * killed. The parent's node is 0. */
+#include "counts.h"
 #include "world/harness.h"
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -81,6 +83,78 @@ static void test_pipe_ends(void **state)
             assert_int_equal(troupe_pipe_close(own), TROUPE_OK);
             assert_int_equal(troupe_pipe_hold(own), TROUPE_BAD_HANDLE);
         }
+}
+
+enum { UNDER_WAY = 8, SEEN_MOST = 60 };
+
+/* Messages that are numbers in order, and how many of them were accepted. */
+struct stream {
+    troupe_pipe end;
+    troupe_array accepted;
+};
+
+static int stream_send(const void *argument, size_t bytes)
+{
+    const struct stream *stream = argument;
+    int result = TROUPE_OK;
+
+    (void)bytes;
+    for (int i = 0; result == TROUPE_OK; i++) {
+        result = troupe_pipe_send(stream->end, &i, sizeof i, TROUPE_FOREVER);
+        if (result == TROUPE_OK)
+            result = troupe_array_add(stream->accepted, 0, 1, NULL);
+    }
+    return CODE_OTHER;
+}
+
+/* Takes the next message, which must be that number; false at the end of file. */
+static bool stream_next(troupe_pipe own, int number)
+{
+    int value = -1;
+    int result = troupe_pipe_receive(own, &value, sizeof value, NULL, HARNESS_LIMIT_MS);
+
+    if (result == TROUPE_CLOSED)
+        return false;
+    assert_int_equal(result, TROUPE_OK);
+    assert_int_equal(value, number);
+    return true;
+}
+
+static void stream_is_cut(int node, int seen)
+{
+    troupe_pipe_options options = { .one_way = 1, .max_messages = UNDER_WAY };
+    troupe_array_options one = { .length = 1 };
+    struct stream stream;
+    troupe_process process;
+    troupe_pipe own;
+    int64_t accepted;
+    int count = 0;
+
+    assert_int_equal(troupe_pipe_create(&options, &own, &stream.end), TROUPE_OK);
+    assert_int_equal(troupe_array_create(&one, &stream.accepted), TROUPE_OK);
+    process = start_at(node, stream_send, &stream, sizeof stream);
+    while (count < seen)
+        assert_true(stream_next(own, count++));
+    harness_kill(process);
+    while (stream_next(own, count))
+        count++;
+    harness_end(process);
+    assert_int_equal(troupe_array_get(stream.accepted, 0, &accepted, sizeof accepted), TROUPE_OK);
+    assert_in_range(count, (int)accepted, (int)accepted + 1);
+    assert_int_equal(troupe_pipe_close(own), TROUPE_OK);
+    assert_int_equal(troupe_array_destroy(stream.accepted), TROUPE_OK);
+}
+
+/* Senders are killed at any moment of a stream: all that was accepted comes, in order, then the end
+ * of file. */
+static void test_random_kills(void **state)
+{
+    unsigned random = 1;
+    long kills = test_count(24, 500);
+
+    (void)state;
+    for (int i = 0; i < kills; i++)
+        stream_is_cut(i % troupe_world_nodes(), 1 + rand_r(&random) % SEEN_MOST);
 }
 
 /* A rank's target returns: its end is closed, though its process lives on. */
@@ -351,13 +425,14 @@ static void test_pipe_by_name(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pipe_ends),     cmocka_unit_test(test_rank_lets_go),
-        cmocka_unit_test(test_shared_end),    cmocka_unit_test(test_wait_for_any),
-        cmocka_unit_test(test_dead_watchers), cmocka_unit_test(test_pipe_by_name),
+        cmocka_unit_test(test_pipe_ends),    cmocka_unit_test(test_rank_lets_go),
+        cmocka_unit_test(test_shared_end),   cmocka_unit_test(test_wait_for_any),
+        cmocka_unit_test(test_random_kills), cmocka_unit_test(test_dead_watchers),
+        cmocka_unit_test(test_pipe_by_name),
     };
 
     if (troupe_init(&argc, &argv) != TROUPE_OK)
         return 1;
-    harness_watch(100);
+    harness_watch((unsigned)test_count(100, 600));
     return troupe_finalize(cmocka_run_group_tests(tests, NULL, NULL));
 }
