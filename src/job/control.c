@@ -33,6 +33,13 @@ int control_address_make(char address[CONTROL_ADDRESS_SIZE])
     return TROUPE_OK;
 }
 
+const char *control_token(const char *address)
+{
+    const char *dash = strchr(address, '-'); /* the first: a host's name may have others */
+
+    return dash != NULL ? dash + 1 : "";
+}
+
 bool control_is_here(const char *address)
 {
     const char *host = strchr(address, ',');

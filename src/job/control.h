@@ -51,6 +51,9 @@ struct control_message {
 /* Makes up an address nobody can foresee. */
 int control_address_make(char address[CONTROL_ADDRESS_SIZE]);
 
+/* Where the random digits of an address begin. */
+const char *control_token(const char *address);
+
 /* Whether the address is of this host, or names none. */
 bool control_is_here(const char *address);
 

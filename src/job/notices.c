@@ -69,8 +69,12 @@ void notices_end(struct notices *notices)
 
 bool notices_blame_program(const struct notices *notices)
 {
-    return notices->kept.data != NULL && (strstr(notices->kept.data, "exited on signal") != NULL ||
-                                          strstr(notices->kept.data, "non-zero") != NULL);
+    static const char *const words[] = { "exited on signal", "non-zero", "exiting improperly" };
+
+    for (size_t i = 0; notices->kept.data != NULL && i < sizeof words / sizeof *words; i++)
+        if (strstr(notices->kept.data, words[i]) != NULL)
+            return true;
+    return false;
 }
 
 bool notices_lost_host(const struct notices *notices, char host[TROUPE_HOST_SIZE])

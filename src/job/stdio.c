@@ -160,8 +160,10 @@ int job_stdio_attach(const char *role, int rank)
             CONTROL_ENVIRONMENT); /* here this process is on its own, and so are its children */
         address = NULL;
     }
-    if (address == NULL || *address == '\0')
+    if (address == NULL || *address == '\0') {
+        output_make_line_buffered(); /* srun hands out pipes: lines would come at the end */
         return TROUPE_OK;
+    }
     fflush(stdout);
     fflush(stderr);
     result = attach_ask(address, role, rank, &connection, &answer, descriptors, &count);

@@ -18,7 +18,8 @@
  *
  * Call it first thing in a process that a launcher started, and again in its child after a fork:
  * a forked child is not attached. A second call replaces the first. Standard output becomes line
- * buffered, as under plain mpirun, unless the program made it unbuffered.
+ * buffered, as under plain mpirun, also where there is no supervisor, unless the program made it
+ * unbuffered.
  *
  * role        JOB_ROLE_…
  * rank        the process's, its keeper's, or -1: then its lines are tagged with its process id

@@ -324,7 +324,7 @@ static void session_name(struct supervisor *supervisor)
     if (base == NULL || *base == '\0' || strlen(base) > SESSION_BASE_MAX || access(base, W_OK) != 0)
         base = "/tmp";
     snprintf(supervisor->session, sizeof supervisor->session, "%s/troupe.%.16s", base,
-             strrchr(supervisor->address, '-') + 1);
+             control_token(supervisor->address));
     supervisor->folders[0] = supervisor->session;
 }
 

@@ -119,7 +119,7 @@ static void supervise(char **argv, const troupe_init_options *options)
         result = places_check(self.run.ranks);
     if (result == TROUPE_OK)
         result = job_self_start(&self.run, &status);
-    if (result != TROUPE_OK)
+    if (result != TROUPE_OK && start.job.rank <= 0) /* all tasks of an srun fail alike */
         log_error("%s", troupe_last_error());
     job_self_free(&self);
     exit(status);

@@ -25,6 +25,7 @@ static void an_address_made_here_is_of_here(void **state)
     close(connection);
     close(listener);
     assert_int_equal(control_connect(address, &connection), TROUPE_LOST);
+    assert_string_equal(control_token("unix:@troupe-00,gpu-1"), "00,gpu-1");
     assert_true(control_is_here("unix:@troupe-00"));
     assert_false(control_is_here("unix:@troupe-00,another-host"));
 }
