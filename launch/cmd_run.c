@@ -399,8 +399,8 @@ const struct cmd cmd_run = {
         "COMMAND is a Troupe program, an MPI program, or anything else. Lines of different ranks\n"
         "never mix. Standard input reaches the parent, or rank 0. The exit status is the\n"
         "parent's, or what mpirun makes of the ranks'. Signals reach the parent, or every rank;\n"
-        "a second SIGINT within five seconds ends everything at once. All ranks are on this\n"
-        "host.\n"
+        "a second SIGINT within five seconds ends everything at once. Hosts are those of\n"
+        "--hostfile or --host, else those of the batch system's job, else this one.\n"
         "--torch also sets LOCAL_WORLD_SIZE and MASTER_PORT, and makes ordered the default of\n"
         "--gpu-mode, so that torch.cuda.set_device(LOCAL_RANK) takes the rank's own GPU.\n",
     .run = run,
