@@ -3,11 +3,14 @@
     python3 python.py MODE COUNT BYTES RANKS
 """
 
+import importlib.util
 import multiprocessing
+import os
 import random
 import sys
 import time
 
+ABSENT = 77  # for troupe bench: what is to be measured is not on this machine
 KEYS = 40000
 WARM_UP_PART = 10
 
@@ -49,6 +52,45 @@ def pool_map(chunksize):
             return count / (time.perf_counter() - begin)
 
     return measure
+
+
+def futures_map(count):
+    """Tasks a second of a map over mpi4py's ranks, one by one."""
+    from mpi4py.futures import MPIPoolExecutor
+
+    with MPIPoolExecutor() as pool:
+        for _ in pool.map(number, range(count), chunksize=1):
+            pass
+        begin = time.perf_counter()
+        for _ in pool.map(number, range(count), chunksize=1):
+            pass
+        return count / (time.perf_counter() - begin)
+
+
+def futures_apply(count):
+    """Microseconds of an empty call by a rank of mpi4py's."""
+    from mpi4py.futures import MPIPoolExecutor
+
+    with MPIPoolExecutor() as pool:
+        return us_each(lambda: pool.submit(nothing).result(), count)
+
+
+def on_ranks(measure):
+    """A mode that measures in a pool of mpi4py's, whose ranks mpirun starts: one more than work."""
+
+    def run(count, size, ranks):
+        if "mpi4py.futures" in sys.modules:
+            return measure(count)
+        if importlib.util.find_spec("mpi4py") is None:
+            print("mpi4py is not installed: pip install mpi4py", file=sys.stderr)
+            sys.exit(ABSENT)
+        line = [os.environ.get("TROUPE_MPIRUN") or "mpirun"]
+        line += ["--allow-run-as-root"] if os.geteuid() == 0 else []
+        line += ["--oversubscribe"] if ranks + 1 > os.cpu_count() else []
+        line += ["-n", str(ranks + 1), sys.executable, "-m", "mpi4py.futures", *sys.argv]
+        os.execvp(line[0], line)
+
+    return run
 
 
 def sleeper(seconds):
@@ -211,6 +253,8 @@ MODES = {
     "pool.balance": pool_balance,
     "pool.map": pool_map(None),
     "pool.map.chunk1": pool_map(1),
+    "futures.map.chunk1": on_ranks(futures_map),
+    "futures.apply": on_ranks(futures_apply),
     "queue.stream": queue_stream,
     "queue.rtt": queue_rtt,
     "lock": lock_turn,
