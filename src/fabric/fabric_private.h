@@ -3,6 +3,9 @@
 #define TROUPE_FABRIC_PRIVATE_H
 
 #include <mpi.h>
+#ifdef OPEN_MPI
+#include <mpi-ext.h>
+#endif
 #include <stdbool.h>
 
 #include "fabric/fabric.h"
@@ -34,6 +37,10 @@ int fabric_simulated_nodes(int *nodes);
 
 /* Whether this host has a network other than Ethernet that some MPI transport could drive. */
 bool fabric_has_fast_network(void);
+
+/* Whether this MPI was told to tell of dead processes. It then warns of each window, since none of
+ * its one-sided components has been tried under a death. */
+bool fabric_tells_failures(void);
 
 /* The node's memory as an MPI window, when that is really shared and reachable by its System V id.
  * Collective over the node; all its ranks return the same. On false nothing is left of it.

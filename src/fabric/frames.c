@@ -226,6 +226,23 @@ static int receive_take(int code, const MPI_Status *status, int *rank, void *fra
     return result;
 }
 
+/* Whether MPI only says that somebody died, who might have been the sender: the receive stays. */
+static bool is_notice_of_death(int code)
+{
+#ifdef MPIX_ERR_PROC_FAILED_PENDING
+    int class = code;
+
+    if (code == MPI_SUCCESS || MPI_Error_class(code, &class) != MPI_SUCCESS ||
+        class != MPIX_ERR_PROC_FAILED_PENDING)
+        return false;
+    MPIX_Comm_failure_ack(fabric.frames);
+    return true;
+#else
+    (void)code;
+    return false;
+#endif
+}
+
 int fabric_receive(int *rank, void *frame, size_t *bytes)
 {
     MPI_Status status;
@@ -238,7 +255,7 @@ int fabric_receive(int *rank, void *frame, size_t *bytes)
         return fail(TROUPE_SYSTEM, "MPI takes no receive any more: no frame can reach this rank");
     code = MPI_Test(&receives.requests[receives.head], &arrived, &status);
     sends_reap();
-    if (code == MPI_SUCCESS && !arrived)
+    if ((code == MPI_SUCCESS && !arrived) || is_notice_of_death(code))
         return TROUPE_EMPTY;
     return receive_take(code, &status, rank, frame, bytes);
 }

@@ -352,10 +352,12 @@ void fabric_stop(bool clean)
         log_warning("%s", troupe_last_error());
 }
 
-/* Open MPI looks at the first word at the beginning of every call, and reports through its run-time
- * only if the second says that it is there: in a fork its threads are not. Neither is documented,
- * but both are exported, and the same since 4.0; weak, so that another MPI does without. */
+/* Open MPI looks at the first word at the beginning of every call, from 5 on at the second, and
+ * reports through its run-time only if the third says that it is there: in a fork its threads are
+ * not. None is documented, but they are exported, and the same since 4.0; weak, so that another MPI
+ * does without. */
 extern _Atomic int32_t ompi_mpi_state __attribute__((weak));
+extern _Atomic int32_t ompi_instance_count __attribute__((weak));
 extern volatile bool ompi_rte_initialized __attribute__((weak));
 #define OMPI_STATE_FINALIZED 5
 
@@ -366,4 +368,6 @@ void fabric_forsake(void)
         ompi_rte_initialized = false;
     if (&ompi_mpi_state != NULL)
         atomic_store(&ompi_mpi_state, OMPI_STATE_FINALIZED);
+    if (&ompi_instance_count != NULL)
+        atomic_store(&ompi_instance_count, 0);
 }

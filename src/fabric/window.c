@@ -58,7 +58,8 @@ static size_t parts_sum(size_t part)
 }
 
 /* Whether the window is worth asking for; its first rank's answer counts. One rank alone gets
- * private memory. Other backings than System V would be freed again. And a rank that fails inside
+ * private memory. An MPI that tells of failures warns of each window, so it makes only the one that
+ * was asked for, of all nodes. Other backings than System V would be freed again. And a rank that fails inside
  * MPI_Win_allocate_shared leaves Open MPI's other ranks waiting for it, so what would make it fail
  * is tried first. */
 static bool window_is_promising(size_t part)
@@ -72,7 +73,8 @@ static bool window_is_promising(size_t part)
     if (ranks == 1)
         return false;
     bytes = parts_sum(part);
-    if (rank == 0 && backing != NULL && strcmp(backing, "sysv") == 0) {
+    if (rank == 0 && backing != NULL && strcmp(backing, "sysv") == 0 &&
+        !(sharers == fabric.node && fabric_tells_failures())) {
         /* Open MPI puts its own state in front: some bytes for each rank. */
         trial = shmget(IPC_PRIVATE, bytes + (size_t)ranks * page, IPC_CREAT | S_IRUSR | S_IWUSR);
         promising = trial >= 0;

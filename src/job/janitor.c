@@ -230,16 +230,29 @@ static void guard(struct duty *duty)
     }
 }
 
-/* mpirun's folder holds its process id, and lies in one that all of the user's share, which goes
- * when it is empty. A launcher that ended by itself has removed both. */
+/* Where variable ends its folder's name with the launcher's own process id, behind mark. */
+static const char *launcher_session_find(const char *variable, const char *mark, pid_t launcher)
+{
+    const char *session = getenv(variable), *name = session != NULL ? strrchr(session, '/') : NULL;
+    char wanted[32];
+
+    snprintf(wanted, sizeof wanted, "/%s.%d", mark, (int)launcher);
+    return name != NULL && strcmp(name, wanted) == 0 ? name : NULL;
+}
+
+/* mpirun's folder holds its process id. Before Open MPI 5 it lies in one that all of the user's
+ * share, which goes when it is empty. A launcher that ended by itself has removed both. */
 static void launcher_session_remove(pid_t launcher)
 {
-    const char *session = getenv("OMPI_MCA_orte_jobfam_session_dir");
-    const char *name = session != NULL ? strrchr(session, '/') : NULL;
-    char wanted[32], *above;
+    static const char before_5[] = "OMPI_MCA_orte_jobfam_session_dir",
+                      since[] = "PMIX_SERVER_TMPDIR";
+    const char *session = getenv(before_5);
+    const char *name = launcher_session_find(before_5, "pid", launcher);
+    char *above;
 
-    snprintf(wanted, sizeof wanted, "/pid.%d", (int)launcher);
-    if (name == NULL || strcmp(name, wanted) != 0)
+    if (launcher_session_find(since, "ompi", launcher) != NULL)
+        leftovers_remove_folder(getenv(since));
+    if (name == NULL)
         return;
     leftovers_remove_folder(session);
     above = strndup(session, (size_t)(name - session));

@@ -27,7 +27,8 @@ static bool names_hosts(const struct job_run *run)
 /* Arguments and parameters of the user's may name devices or other hosts. */
 static bool maps_plainly(const struct job_run *run, const struct words *environment)
 {
-    static const char *const parameters[] = { "OMPI_MCA_rmaps", "OMPI_MCA_orte_default_hostfile" };
+    static const char *const parameters[] = { "OMPI_MCA_rmaps", "OMPI_MCA_orte_default_hostfile",
+                                              "PRTE_MCA_rmaps", "PRTE_MCA_prte_default_hostfile" };
 
     if (run->mpirun_arguments != NULL && run->mpirun_arguments[0] != NULL)
         return false;
@@ -47,6 +48,7 @@ static void folder_set(const struct job_run *run, const char *session, struct wo
     if (kept != NULL && session != NULL && !is_allocated(environment)) {
         if (!names_hosts(run)) {
             words_set_default(environment, "OMPI_MCA_orte_tmpdir_base", session);
+            words_set_default(environment, "PRTE_MCA_prte_tmpdir_base", session); /* from 5 on */
         } else {
             words_set(environment, FOLDER, kept);
             words_set(environment, "TMPDIR", session);

@@ -18,7 +18,8 @@ static bool is_launchers(const struct notices *notices, const char *line, size_t
     const char *end = memchr(line, ']', size);
     int length = snprintf(mark, sizeof mark, ":%d", (int)notices->launcher);
 
-    if (size > 8 && memcmp(line, "mpirun: ", 8) == 0)
+    if (strncmp(line, "mpirun: ", strlen("mpirun: ")) == 0 ||
+        strncmp(line, "prterun: ", strlen("prterun: ")) == 0)
         return true;
     return line[0] == '[' && end != NULL && end - line > length &&
            memcmp(end - length, mark, (size_t)length) == 0;

@@ -107,15 +107,54 @@ static bool memory_reading_blocked(void)
     return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != 1;
 }
 
+/* Whether mpirun starts ranks by PRRTE, as from Open MPI 5 on: its prterun lies beside it. Before, it
+ * was a link to orterun. */
+static bool is_prrte(const char *mpirun)
+{
+    struct text prterun = { 0 };
+    char *real = realpath(mpirun, NULL), *name = real != NULL ? strrchr(real, '/') : NULL;
+    bool found = false;
+
+    if (name != NULL && strcmp(name, "/orterun") != 0) {
+        text_append(&prterun, "%.*s/prterun", (int)(name - real), real);
+        found = !prterun.broken && is_program(prterun.data);
+    }
+    text_free(&prterun);
+    free(real);
+    return found;
+}
+
 /* Why each is needed is told in docs/run.md. */
-static void safe_settings_add(struct words *environment)
+static void safe_settings_add(const char *mpirun, struct words *environment)
 {
     words_set_default(environment, "OMPI_MCA_shmem", "sysv");
-    words_set_default(environment, "OMPI_MCA_osc", "^rdma");
+    if (!is_prrte(mpirun))
+        words_set_default(environment, "OMPI_MCA_osc", "^rdma");
     words_set_default(environment, "OMPI_MCA_btl_base_warn_component_unused", "0");
     words_set_default(environment, "OMPI_MCA_mca_base_component_show_load_errors", "0");
-    if (memory_reading_blocked())
+    if (memory_reading_blocked()) {
         words_set_default(environment, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+        words_set_default(environment, "OMPI_MCA_smsc", "^cma"); /* its name from 5 on */
+    }
+}
+
+/* A parameter of mpirun's own, in both its names: PRRTE, which is mpirun from Open MPI 5 on, has a
+ * prefix of its own and takes what the user set for the other. */
+static void launcher_set_default(struct words *environment, const char *name, const char *value)
+{
+    static const char *const prefixes[] = { "OMPI_MCA_", "PRTE_MCA_" };
+    struct text full[2] = { { 0 }, { 0 } };
+
+    for (int i = 0; i < 2; i++)
+        text_append(&full[i], "%s%s", prefixes[i], name);
+    if (full[0].broken || full[1].broken)
+        environment->broken = true;
+    else if (words_value(environment, full[0].data) == NULL) {
+        words_set_default(environment, full[1].data, value);
+        words_set(environment, full[0].data, value);
+    }
+    text_free(&full[0]);
+    text_free(&full[1]);
 }
 
 /* Open MPI's daemons have a connection to each other that is silent for hours. A host that is gone,
@@ -123,9 +162,9 @@ static void safe_settings_add(struct words *environment)
  * eight minutes. A host that only stands still answers: its kernel does. */
 static void silence_notice(struct words *environment)
 {
-    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_time", "3");
-    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_intvl", "1");
-    words_set_default(environment, "OMPI_MCA_oob_tcp_keepalive_probes", "5");
+    launcher_set_default(environment, "oob_tcp_keepalive_time", "3");
+    launcher_set_default(environment, "oob_tcp_keepalive_intvl", "1");
+    launcher_set_default(environment, "oob_tcp_keepalive_probes", "5");
 }
 
 /* A run inside a rank starts a world of its own: what the outer launcher said is not for it. */
@@ -154,11 +193,11 @@ static void slurm_step_prepare(const struct job_run *run, struct words *environm
     if (run->gpus_elsewhere == 0)
         return;
     text_append(&wish, "--gpus=%d", run->gpus_elsewhere);
-    words_set_default(environment, "OMPI_MCA_plm_slurm_args", wish.broken ? "" : wish.data);
+    launcher_set_default(environment, "plm_slurm_args", wish.broken ? "" : wish.data);
     text_free(&wish);
 }
 
-static void environment_build(const struct job_run *run, const char *session,
+static void environment_build(const struct job_run *run, const char *mpirun, const char *session,
                               struct words *environment)
 {
     words_append_all(environment, environ);
@@ -166,7 +205,7 @@ static void environment_build(const struct job_run *run, const char *session,
     slurm_step_prepare(run, environment);
     words_unset_prefix(environment, CONTROL_ENVIRONMENT "=");
     words_unset_prefix(environment, "TROUPE_PLACED=");
-    safe_settings_add(environment);
+    safe_settings_add(mpirun, environment);
     words_set_default(environment, "TROUPE_BIND", "core");
     if (geteuid() == 0) {
         words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT", "1");
@@ -286,7 +325,7 @@ int job_line_build(const struct job_run *run, const char *session, struct job_li
     if (result == TROUPE_OK)
         result = mpirun_find(&mpirun, status);
     if (result == TROUPE_OK) {
-        environment_build(run, session, &built.environment);
+        environment_build(run, mpirun.data, session, &built.environment);
         arguments_build(run, mpirun.data, program.data, &built.environment, &built.arguments);
         if (built.arguments.broken || built.environment.broken) {
             *status = JOB_STATUS_LAUNCHER_FAILED;

@@ -9,13 +9,16 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <mpi.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +200,24 @@ static void case_own_handler(const char *unused)
     fabric_stop(true);
 }
 
+/* Waits until no rank is in a collective any more: whoever left while another was would be a death
+ * in the middle of it. */
+static void collectives_leave(void)
+{
+    int mine = place.rank == 0 ? shmget(IPC_PRIVATE, sizeof(int), IPC_CREAT | 0600) : -1;
+    int *all = calloc((size_t)place.size, sizeof *all);
+    _Atomic int *out;
+
+    expect(all != NULL, "memory");
+    expect_result(fabric_allgather(&mine, sizeof mine, all), TROUPE_OK, "fabric_allgather");
+    out = shmat(all[0], NULL, 0);
+    expect(out != (void *)-1, "a segment to count in");
+    for (atomic_fetch_add(out, 1); atomic_load(out) < place.size;)
+        sched_yield();
+    shmctl(all[0], IPC_RMID, NULL);
+    free(all);
+}
+
 /* After a loss nothing waits: each rank leaves by itself, also while others go on. */
 static void case_unclean(const char *unused)
 {
@@ -206,6 +227,7 @@ static void case_unclean(const char *unused)
     (void)unused;
     world_start();
     expect_result(fabric_segment_create(MIB, &segment), TROUPE_OK, "fabric_segment_create");
+    collectives_leave();
     fabric_stop(false);
     segment.base[0] = 1; /* a fault here would end the rank before it says so */
     expect(write(STDOUT_FILENO, told, strlen(told)) > 0, "a line");

@@ -112,13 +112,23 @@ static void sharing_check(const struct fabric_segment *segment)
         expect(atomic_load(&slots[i]) == 0, "other nodes are not seen");
 }
 
+/* Open MPI 5 warns of each window of a world of several nodes, so Troupe makes none there. */
+static bool windows_are_warned_of(void)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length, major;
+
+    MPI_Get_library_version(version, &length);
+    return place.nodes > 1 && sscanf(version, "Open MPI v%d", &major) == 1 && major >= 5;
+}
+
 static void backing_check(const struct fabric_segment *segment, const char *backing)
 {
+    bool window = strcmp(backing, "window") == 0 && !windows_are_warned_of();
     size_t offset = 0;
 
     expect(sscanf(segment->address, "sysv:%*d:%zu", &offset) == 1, "the address is well formed");
-    expect((offset > 0) == (strcmp(backing, "window") == 0), "the memory is the %s (%s)", backing,
-           segment->address);
+    expect((offset > 0) == window, "the memory is the %s (%s)", backing, segment->address);
 }
 
 static void segment_check(struct outsider outsider, const char *backing)
@@ -228,14 +238,15 @@ void case_killed(const char *file)
     unsigned long committed;
     long maker;
     char line[128];
+    const char *job = getenv("OMPI_MCA_ess_base_jobid"); /* not from Open MPI 5 on */
     int size, list = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
     world_start();
     expect_result(fabric_segment_create(SEGMENT_BYTES, &segment), TROUPE_OK,
                   "fabric_segment_create");
     expect(segment_row(&segment, &maker, &committed), "the kernel lists %s", segment.address);
-    size = snprintf(line, sizeof line, "%ld %ld %s\n", (long)getpid(), maker,
-                    getenv("OMPI_MCA_ess_base_jobid"));
+    size =
+        snprintf(line, sizeof line, "%ld %ld %s\n", (long)getpid(), maker, job != NULL ? job : "");
     expect(write(list, line, (size_t)size) == size, "%s can be written", file);
     expect_result(fabric_barrier(), TROUPE_OK, "fabric_barrier");
     raise(SIGKILL);

@@ -108,6 +108,37 @@ prepare()
     [[ ${lines[-1]} == *"build/prepare.log"* ]]
 }
 
+# prepare_mpi: what tests/run does for the build ompi5.
+prepare_mpi()
+{
+    run "$machine/env" -i PATH="$machine" "$machine/bash" -c \
+        "cd $place/tree && . $TROUPE_SOURCE/launch/prepare.sh && prepare_open_mpi_5" </dev/null
+    printf '%s\n' "$output"
+}
+
+@test "an Open MPI 5 that cannot be downloaded is done without, with pip's reason" {
+    ln -s "$(command -v rm)" "$machine/rm"
+    offer python3 'echo Collecting; echo "ERROR: no network here" >&2; exit 1'
+    prepare_mpi
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "No Open MPI 5."*"ERROR: no network here" ]]
+}
+
+@test "an Open MPI 5 is downloaded once" {
+    ln -s "$(command -v rm)" "$machine/rm"
+    ln -s "$(command -v chmod)" "$machine/chmod"
+    offer python3 "echo called >>$calls; mkdir -p build/openmpi5/bin
+        echo 'echo mpirun \(Open MPI\) 5.0.11' >build/openmpi5/bin/mpirun
+        chmod +x build/openmpi5/bin/mpirun"
+    prepare_mpi
+    [ "$status" -eq 0 ]
+    prepare_mpi
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ "$(wc -l <"$calls")" -eq 1 ]
+}
+
 @test "quickstart takes no arguments but --help" {
     run "$TROUPE_SOURCE/launch/quickstart" --help
     [ "$status" -eq 0 ]

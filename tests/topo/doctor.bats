@@ -75,7 +75,7 @@ rows = {row["name"]: row for row in report["settings"]}
 assert rows["TROUPE_BIND"]["value"] == "numa" and rows["TROUPE_BIND"]["origin"] == "environment"
 assert rows["TROUPE_LOG"]["value"] is None and rows["TROUPE_LOG"]["origin"] == "default"
 assert rows["OMPI_MCA_pml"]["origin"] == "environment"
-assert rows["OMPI_MCA_osc"]["origin"] == "Troupe" and rows["OMPI_MCA_osc"]["default"] == "^rdma"
+assert rows["OMPI_MCA_osc"]["origin"] == "Troupe" and rows["OMPI_MCA_osc"]["default"].startswith("^rdma")
 assert all(row["default"] and row["meaning"] for row in rows.values())
 told = set(re.findall(r"^\| `(TROUPE_\w+|OMPI_MCA_\w+)`", page, re.MULTILINE))
 assert told == set(rows), told ^ set(rows)
