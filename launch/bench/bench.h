@@ -22,6 +22,7 @@ enum bench_program {
     BENCH_RUN,       /* the Troupe program under `troupe run` */
     BENCH_SELF,      /* the Troupe program, starting itself */
     BENCH_NODES,     /* the same on two simulated nodes */
+    BENCH_READS,     /* the same with reads of the other node's memory */
     BENCH_MPI_LINK,  /* the raw-MPI program over the link that these have between them */
     BENCH_MPI,       /* the raw-MPI program under mpirun */
     BENCH_PYTHON,    /* the Python script */

@@ -106,6 +106,7 @@ static void line_build(const struct bench_places *places, const struct bench *be
     switch (side->program) {
     case BENCH_RUN:
     case BENCH_NODES:
+    case BENCH_READS:
     case BENCH_RUN_PLAIN:
         word_add(line, places->troupe.data);
         word_add(line, "run");
@@ -206,11 +207,14 @@ static void environment_change(const struct bench_side *side, const char *ranks,
             unsetenv(link_settings[i][0]);
     if (side->program == BENCH_SELF && before)
         setenv("TROUPE_WORKERS", ranks, 1);
-    if (side->program == BENCH_NODES && before)
+    if ((side->program == BENCH_NODES || side->program == BENCH_READS) && before)
         setenv("TROUPE_SIMULATED_NODES", NODES, 1);
+    if (side->program == BENCH_READS && before)
+        setenv("TROUPE_REMOTE_READ", "get", 1);
     if (!before) {
         unsetenv("TROUPE_WORKERS");
         unsetenv("TROUPE_SIMULATED_NODES");
+        unsetenv("TROUPE_REMOTE_READ");
     }
 }
 

@@ -50,6 +50,8 @@ static const struct {
     { "am_rtt.busy", world_am_rtt_busy },
     { "remote.get", world_remote_get },
     { "remote.get.busy", world_remote_get_busy },
+    { "remote.read", world_remote_read },
+    { "remote.read.busy", world_remote_read_busy },
     { "remote.set", world_remote_set },
     { "pool.map", world_pool_map },
     { "pool.apply", world_pool_apply },

@@ -33,6 +33,7 @@ world_mode world_dict_get_busy, world_dict_get_p99, world_dict_set_p99, world_di
     world_dict_set_crowd, world_dict_memory;
 world_mode world_am_rtt, world_am_rtt_busy;
 world_mode world_remote_get, world_remote_get_busy, world_remote_set, world_remote_get_many;
+world_mode world_remote_read, world_remote_read_busy;
 world_mode world_pool_map, world_pool_apply, world_pool_balance;
 world_mode world_kernel_stream, world_kernel_copy, world_kernel_shared;
 world_mode world_kernel_mandelbrot, world_kernel_mandelbrot_cpu;

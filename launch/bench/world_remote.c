@@ -9,7 +9,13 @@ enum { KEYS = 40000, LOOKED_AT = 4000, KEY_BYTES = 16, KEY_TEXT_BYTES = KEY_BYTE
 
 enum { MANY = 64 }; /* keys of one call */
 
-enum operation { OPERATION_SIZE, OPERATION_GET, OPERATION_SET, OPERATION_GET_MANY };
+enum operation {
+    OPERATION_SIZE,
+    OPERATION_GET,
+    OPERATION_READ, /* the same, where gets read the other node's memory themselves */
+    OPERATION_SET,
+    OPERATION_GET_MANY
+};
 
 struct remote {
     struct world_task task;
@@ -64,12 +70,13 @@ static void key_write(int number, char *text)
     snprintf(text, KEY_TEXT_BYTES, "k%0*d", KEY_BYTES - 1, number);
 }
 
-/* The fastest of a few gets: what is in our own node's memory takes a fraction of a message. */
+/* The fastest of a few gets: what is in our own node's memory takes a fraction of a message. A get
+ * that reads was a message the first time. */
 static int64_t fastest_get(const struct remote *remote, char *value, const char *text)
 {
     int64_t fastest = INT64_MAX;
 
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < (remote->operation == OPERATION_READ ? 1 : TRIES); i++) {
         int64_t begin = world_now(), took;
 
         troupe_dict_get(remote->dict, troupe_bytes_of(text, KEY_BYTES), value, remote->task.bytes,
@@ -80,20 +87,30 @@ static int64_t fastest_get(const struct remote *remote, char *value, const char 
     return fastest;
 }
 
-/* Keeps the keys of the other node: those that take more than half the mean. */
+static int compare(const void *one, const void *other)
+{
+    int64_t a = *(const int64_t *)one, b = *(const int64_t *)other;
+
+    return (a > b) - (a < b);
+}
+
+/* Half of the keys are the other node's: above the geometric mean of a low and a high tenth, which
+ * a few that were held up do not move. */
 static int keys_choose(const struct remote *remote, struct desk *desk)
 {
-    int64_t *took = malloc(LOOKED_AT * sizeof *took), sum = 0;
+    int64_t *took = malloc(2 * LOOKED_AT * sizeof *took), *sorted = took + LOOKED_AT, square;
 
     if (took == NULL)
         return TROUPE_NO_MEMORY;
     for (int i = 0; i < LOOKED_AT; i++) {
         key_write(i * (KEYS / LOOKED_AT), desk->texts[i]);
         took[i] = fastest_get(remote, desk->value, desk->texts[i]);
-        sum += took[i];
     }
+    memcpy(sorted, took, LOOKED_AT * sizeof *took);
+    qsort(sorted, LOOKED_AT, sizeof *sorted, compare);
+    square = sorted[LOOKED_AT / 10] * sorted[LOOKED_AT - LOOKED_AT / 10];
     for (int i = 0; i < LOOKED_AT; i++)
-        if (took[i] > sum / LOOKED_AT / 2)
+        if (took[i] * took[i] > square)
             memmove(desk->texts[desk->keys++], desk->texts[i], KEY_TEXT_BYTES);
     free(took);
     return desk->keys > 0 ? TROUPE_OK : TROUPE_NOT_FOUND;
@@ -227,6 +244,16 @@ int world_remote_get(const struct world_task *task, double *value)
 int world_remote_get_busy(const struct world_task *task, double *value)
 {
     return remote_measure(task, OPERATION_GET, true, value);
+}
+
+int world_remote_read(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_READ, false, value);
+}
+
+int world_remote_read_busy(const struct world_task *task, double *value)
+{
+    return remote_measure(task, OPERATION_READ, true, value);
 }
 
 int world_remote_set(const struct world_task *task, double *value)

@@ -14,6 +14,7 @@
 #include "core/table.h"
 #include "core/target.h"
 #include "job/stdio.h"
+#include "object/dict_onesided.h"
 #include "object/dict_seal.h"
 #include "object/names.h"
 #include "object/process.h"
@@ -257,8 +258,20 @@ int rank_service_start(void)
     return result == TROUPE_OK ? service_thread_start() : result;
 }
 
+static void reads_tell(void)
+{
+    struct dict_onesided_counts counts;
+
+    dict_onesided_count(&counts);
+    log_info("one-sided reads: %llu gets; %llu more met an entry that had changed, %llu came late",
+             (unsigned long long)counts.read, (unsigned long long)counts.refused,
+             (unsigned long long)counts.late);
+}
+
 void rank_service_end(void)
 {
+    if (dict_onesided_is_on())
+        reads_tell();
     if (service_runs) {
         service_stop(&world_here.arena);
         pthread_join(service_thread, NULL);

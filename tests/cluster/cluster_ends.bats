@@ -37,6 +37,17 @@ ends_within() {
     [ $((SECONDS - before)) -le "$1" ]
 }
 
+# Its memory was what others read: they ask its successor.
+@test "a leader that stands still and dies while others read its memory: every get comes back, right" {
+    ompi_info --parsable | grep -q '^mca:osc:ucx:' || skip "this Open MPI has no osc/ucx"
+    run on node1 env TROUPE_REMOTE_READ=get UCX_TLS=tcp,self \
+        troupe run -x TROUPE_REMOTE_READ -x UCX_TLS --hostfile hosts "$rooms/cluster/reads"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *" gets, 0 wrong, some one-sided before the leader died"* ]]
+    [[ "$output" == *"the leader ended by signal 9"* ]]
+    nothing_left
+}
+
 @test "a node that was cut off: within 15 s the run ends, and says which; nothing stays on either" {
     work_begins
     cluster cut node2

@@ -29,8 +29,8 @@ suite() {
     local settings
     read -ra settings <<<"${SUITE_ENVIRONMENT-}"
     hosts_are node1:$((($1 + 1) / 2)) node2:$(($1 / 2))
-    run on node1 env TROUPE_TEST_SHARED="$TROUPE_CLUSTER/shared" "${settings[@]}" "${@:3}" \
-        troupe run --hostfile hosts "$rooms/$2"
+    run on node1 env TROUPE_TEST_SHARED="$TROUPE_CLUSTER/shared" UCX_TLS=all "${settings[@]}" "${@:3}" \
+        troupe run -x UCX_TLS --hostfile hosts "$rooms/$2"
     [ "$status" -eq 0 ]
     [[ "$output" == *"[  PASSED  ]"* && "$output" != *"[  FAILED  ]"* ]]
 }
@@ -42,6 +42,13 @@ suite() {
 
 @test "queue: a crowd, closing, leases" {
     suite 8 object/test_queue_nodes
+}
+
+# UCX alone reads between hosts under MPI_THREAD_MULTIPLE, over TCP with the other side's help.
+@test "dict: both again, with reads of the other node's memory by UCX" {
+    ompi_info --parsable | grep -q '^mca:osc:ucx:' || skip "this Open MPI has no osc/ucx"
+    suite 4 object/test_dict_world TROUPE_REMOTE_READ=get UCX_TLS=tcp,self
+    suite 4 object/test_dict_history TROUPE_REMOTE_READ=get UCX_TLS=tcp,self
 }
 
 @test "list" {

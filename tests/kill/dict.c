@@ -3,12 +3,16 @@
  *
  * Keys are numbers with hashes that the cases choose, so that they know which bucket holds them.
  * After every recovery each dict is walked through: every bucket at rest, every entry where its
- * hash belongs, the count right, and every linked block of the heap reachable. */
+ * hash belongs, the count right, and every linked block of the heap reachable.
+ *
+ * With TROUPE_REMOTE_READ=get entries are sealed: then what lies where the first entry was and is
+ * proves nothing but the value that the dict has. */
 #include "harness.h"
 
 #include "core/recover.h"
 #include "counts.h"
 #include "object/dict_held.h"
+#include "object/dict_seal.h"
 
 #define BUCKET_LATE 10u  /* a bucket that is split after some others */
 #define BYTES_VALUE 100u /* an entry larger than the smallest block */
@@ -17,7 +21,17 @@
 
 /* memo: the dict; blocks and bytes that are no dict's; the buckets and entries prepared; what a
  * waiter's bell showed. */
-enum { MEMO_DICT, MEMO_BLOCKS, MEMO_BYTES, MEMO_BUCKETS, MEMO_ENTRIES, MEMO_BELL };
+enum {
+    MEMO_DICT,
+    MEMO_BLOCKS,
+    MEMO_BYTES,
+    MEMO_BUCKETS,
+    MEMO_ENTRIES,
+    MEMO_BELL,
+    MEMO_FIRST, /* the hash of the first entry, and where it was */
+    MEMO_PLACE,
+    MEMO_PLACE_BYTES
+};
 
 /* ---- what stands -------------------------------------------------------------------------- */
 
@@ -104,12 +118,60 @@ static bool dicts_sound(struct kill_world *world, struct reach *reach)
     return true;
 }
 
+/* ---- what another node would read --------------------------------------------------------- */
+
+static bool are_sealed(void)
+{
+    const char *word = getenv("TROUPE_REMOTE_READ");
+
+    return word != NULL && strcmp(word, "get") == 0;
+}
+
+/* Whether what lies there is refused, or proves the value. */
+static bool place_tells_truth(struct kill_world *world, const struct dict_place *place,
+                              const struct dict_key *key, const struct dict_buffer *value)
+{
+    uint64_t copy[SEAL_MOST / sizeof(uint64_t)];
+    troupe_bytes read;
+
+    memcpy(copy, arena_at(&world->arena, place->offset), place->bytes);
+    if (!seal_proves(copy, place->bytes, world->memo[MEMO_DICT], key, &read))
+        return kill_expect(world,
+                           value == NULL || place->offset == world->memo[MEMO_PLACE] ||
+                               copy[place->bytes / sizeof(uint64_t) - 2] == 0,
+                           "the first entry's seal is broken");
+    return kill_expect(world,
+                       value != NULL && read.size == value->size &&
+                           memcmp(read.data, value->data, value->size) == 0,
+                       "another node would read what is not so");
+}
+
+static bool readers_told_truth(struct kill_world *world)
+{
+    const struct dict_place was = { world->memo[MEMO_PLACE], world->memo[MEMO_PLACE_BYTES] };
+    unsigned char bytes[BYTES_VALUE];
+    struct dict_key key = { &world->memo[MEMO_FIRST], sizeof(uint64_t), world->memo[MEMO_FIRST] };
+    struct dict_buffer buffer = { .data = bytes, .capacity = sizeof bytes };
+    struct dict_place is = { 0, 0 };
+    struct share share;
+    bool there = dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) == TROUPE_OK &&
+                 dict_share_get(&share, &key, &buffer) == TROUPE_OK;
+
+    if (was.offset == 0)
+        return true;
+    if (there)
+        dict_share_locate(&share, &key, &is);
+    return kill_expect(world, !there || is.offset != 0, "the first entry has no seal") &&
+           place_tells_truth(world, &was, &key, there ? &buffer : NULL) &&
+           (is.offset == 0 || place_tells_truth(world, &is, &key, &buffer));
+}
+
 /* Every block is a dict's, or was there before and is none's. */
 static bool nothing_lost(struct kill_world *world, struct reach *reach)
 {
     struct heap_usage now;
 
-    if (!dicts_sound(world, reach))
+    if (!dicts_sound(world, reach) || !readers_told_truth(world))
         return false;
     heap_usage_get(&world->arena, &now);
     return kill_expect(world,
@@ -183,14 +245,30 @@ static void remember_rest(struct kill_world *world)
     world->memo[MEMO_BYTES] = usage.linked_bytes - reach.bytes;
 }
 
+static void place_remember(struct kill_world *world)
+{
+    struct dict_key key = { &world->memo[MEMO_FIRST], sizeof(uint64_t), world->memo[MEMO_FIRST] };
+    struct dict_place place = { 0, 0 };
+    struct share share;
+
+    if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) == TROUPE_OK)
+        dict_share_locate(&share, &key, &place);
+    world->memo[MEMO_PLACE] = place.offset;
+    world->memo[MEMO_PLACE_BYTES] = place.bytes;
+}
+
 static void prepare(struct kill_world *world, uint64_t (*hash)(uint64_t), uint64_t entries)
 {
     recover_register(RESUME_DICT_END, dict_share_end);
     table_format(&world->bystander, 0);
+    if (are_sealed())
+        dict_seals_begin(&world->bystander);
     dict_share_create(&world->bystander, 0, 0, &world->memo[MEMO_DICT]);
     for (uint64_t i = 0; i < entries; i++)
         put(&world->bystander, world->memo[MEMO_DICT], hash(i), 1);
     world->memo[MEMO_ENTRIES] = entries;
+    world->memo[MEMO_FIRST] = hash(0);
+    place_remember(world);
     remember_rest(world);
 }
 
@@ -211,6 +289,7 @@ static void three_with_number(struct kill_world *world)
     three_together(world);
     if (dict_share_find(&world->bystander, world->memo[MEMO_DICT], &share) == TROUPE_OK)
         dict_share_put(&share, &put);
+    place_remember(world);
 }
 
 /* Somebody waits for a key. */

@@ -47,6 +47,14 @@ fails() {
     fails 125 "install Open MPI" marked PATH="$PWD/empty" TROUPE_WORKERS=2 "$worlds/world_main"
 }
 
+@test "one-sided reads by a word that is none, and where there is no window" {
+    export TROUPE_SIMULATED_NODES=2
+    TROUPE_REMOTE_READ=put fails 1 "TROUPE_REMOTE_READ=put is no way to read; write" \
+        as troupe 2 "$worlds/world_main"
+    OMPI_MCA_shmem=mmap TROUPE_REMOTE_READ=get fails 1 "memory cannot be read one-sidedly: " \
+        as troupe 2 "$worlds/world_main"
+}
+
 @test "an arena that is larger than memory, too small, or no size" {
     for way in self troupe; do
         TROUPE_ARENA=900T arena_fails "$way" "is larger than the memory"
