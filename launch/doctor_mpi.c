@@ -92,24 +92,43 @@ static void look_at_one_sided(struct doctor *doctor, bool rdma, int major)
                        "this Open MPI's osc/rdma crashes in 64-bit compare-and-swap on one node");
 }
 
+/* Between hosts UCX alone reads under the thread level that Troupe needs. */
+static void look_at_remote_read(struct doctor *doctor, bool ucx)
+{
+    const char *word = getenv("TROUPE_REMOTE_READ");
+
+    if (word == NULL || *word == '\0' || strcmp(word, "auto") == 0 || strcmp(word, "message") == 0)
+        return;
+    if (strcmp(word, "get") != 0)
+        doctor_finding(doctor, true, "remote-read", "write auto, message or get, or unset it",
+                       "TROUPE_REMOTE_READ=%s is no way to read", word);
+    else if (!ucx)
+        doctor_finding(doctor, true, "remote-read",
+                       "unset it, or install Open MPI's component osc/ucx on every host",
+                       "TROUPE_REMOTE_READ=get, and this Open MPI has no osc/ucx to read other "
+                       "hosts' memory with");
+}
+
 static void look_at_components(struct doctor *doctor, int major)
 {
     static const char *const frameworks[] = { "pml", "btl", "osc" };
     char program[] = "ompi_info", parsable[] = "--parsable";
     char *argv[] = { program, parsable, NULL };
     struct text info = { 0 };
-    bool rdma = false;
+    bool rdma = false, ucx = false;
 
     if (doctor_output_of(argv, &info) == 0 && info.data != NULL)
         for (size_t i = 0; i < sizeof frameworks / sizeof *frameworks; i++) {
             struct text names = { 0 };
 
             rdma = components_of(info.data, frameworks[i], &names);
+            ucx = names.data != NULL && strstr(names.data, "ucx") != NULL; /* osc is the last */
             doctor_fact(doctor, frameworks[i], "%s", names.data != NULL ? names.data : "none");
             text_free(&names);
         }
     text_free(&info);
     look_at_one_sided(doctor, rdma, major);
+    look_at_remote_read(doctor, ucx);
 }
 
 void doctor_look_at_mpi(struct doctor *doctor)

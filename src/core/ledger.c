@@ -16,7 +16,8 @@
     (64u << 10) /* a larger one is given back when its answer is not wanted any more */
 
 /* What is not named here is doubtful: an operation that nobody has thought about is not done
- * twice. */
+ * twice. clang-format would give each a line of its own. */
+/* clang-format off */
 static const uint8_t kinds[SERVICE_OPS] = {
     [SERVICE_QUEUE_PUT] = LEDGER_WITNESSED,       [SERVICE_QUEUE_GET] = LEDGER_WITNESSED,
     [SERVICE_QUEUE_SIZE] = LEDGER_REPEATABLE,     [SERVICE_QUEUE_CLOSE] = LEDGER_REPEATABLE,
@@ -51,7 +52,9 @@ static const uint8_t kinds[SERVICE_OPS] = {
     [SERVICE_UNWATCH] = LEDGER_REPEATABLE,        [SERVICE_POOL_MAKE] = LEDGER_REPEATABLE,
     [SERVICE_POOL_LEASE] = LEDGER_REPEATABLE,     [SERVICE_POOL_RESULTS] = LEDGER_REPEATABLE,
     [SERVICE_POOL_END] = LEDGER_ENDING,           [SERVICE_PARTY_LEFT] = LEDGER_REPEATABLE,
+    [SERVICE_CONDITION_ABANDON] = LEDGER_REPEATABLE,
 };
+/* clang-format on */
 
 enum ledger_kind ledger_kind_of(enum service_op op)
 {

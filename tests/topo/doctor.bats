@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 setup() {
     cd "$TROUPE_SOURCE/tests/data/topologies" || return
     unset CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER TROUPE_TOPOLOGY TROUPE_BIND OMPI_MCA_osc
-    unset TROUPE_WORKERS TROUPE_LOG CUDA_MPS_PIPE_DIRECTORY
+    unset TROUPE_WORKERS TROUPE_LOG TROUPE_REMOTE_READ CUDA_MPS_PIPE_DIRECTORY
 }
 
 # is_wrong TOPIC: whether the JSON in $output calls that topic wrong, with a remedy.
@@ -35,6 +35,8 @@ PYTHON
     is_wrong settings
     OMPI_MCA_osc=rdma run -1 --separate-stderr troupe doctor --json
     is_wrong one-sided
+    TROUPE_REMOTE_READ=put run -1 --separate-stderr troupe doctor --json
+    is_wrong remote-read
     TROUPE_TOPOLOGY=absent.xml run -1 --separate-stderr troupe doctor --json
     is_wrong machine
 }
