@@ -178,7 +178,8 @@ static int status_at(struct actor *actor, int node, uint64_t handle, troupe_proc
 }
 
 /* The home learns of the end; what happens before, the node that runs it knows. When that has
- * forgotten it, the end has come home. */
+ * forgotten it, the end has come home. A process that asks for itself may be faster than the word
+ * of where it runs. */
 int troupe_process_status_get(troupe_process process, troupe_process_status *status)
 {
     int home = handle_node(process.id), runner, unused;
@@ -188,6 +189,8 @@ int troupe_process_status_get(troupe_process process, troupe_process_status *sta
 
     if (result == TROUPE_OK)
         result = home_check(process.id);
+    if (process.id == process_current())
+        home = world_here.node;
     if (result == TROUPE_OK)
         result = status_at(actor, home, process.id, &seen, &runner);
     if (result == TROUPE_OK && runner >= 0 &&

@@ -100,6 +100,30 @@ struct gate {
     troupe_queue ready, open;
 };
 
+/* It asks before its starter may have heard where it runs. */
+static int knows_itself(const void *argument, size_t bytes)
+{
+    troupe_process_status status;
+    troupe_process self;
+
+    (void)argument, (void)bytes;
+    if (troupe_process_current(&self) != TROUPE_OK ||
+        troupe_process_status_get(self, &status) != TROUPE_OK)
+        return 1;
+    return status.state == TROUPE_STATE_RUNNING && status.method == TROUPE_METHOD_RANK &&
+                   status.rank == troupe_rank() && status.pid == (int)getpid()
+               ? 0
+               : 2;
+}
+
+static void test_status_of_itself(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        for (int rank = 0; rank < troupe_world_size(); rank++)
+            harness_done(harness_start_on(rank, knows_itself, NULL, 0), 0);
+}
+
 static int wait_at_gate(const void *argument, size_t bytes)
 {
     const struct gate *gate = argument;
@@ -481,6 +505,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_on_every_rank),
         cmocka_unit_test(test_on_every_node),
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_status_of_itself),
         cmocka_unit_test(test_status_from_elsewhere),
         cmocka_unit_test(test_inspected_from_another_node),
         cmocka_unit_test(test_queue_from_elsewhere),
