@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -250,6 +251,31 @@ int driver_start(const char *call, const void *caller)
     return result;
 }
 
+/* The loader counts what it has loaded, with each object that it tells of: one is enough. */
+static int loads_read(struct dl_phdr_info *info, size_t size, void *loads)
+{
+    (void)size;
+    *(unsigned long long *)loads = info->dlpi_adds;
+    return 1;
+}
+
+/* The library, if the process has it. For one that it has not the loader searches every folder, some
+ * thirty system calls for each fork: it is asked again only when it has loaded something. */
+static void *library_if_loaded(void)
+{
+    static _Atomic unsigned long long searched; /* at so many loads it was not there */
+    unsigned long long loads = 0;
+    void *library;
+
+    dl_iterate_phdr(loads_read, &loads);
+    if (loads == atomic_load_explicit(&searched, memory_order_relaxed))
+        return NULL;
+    library = dlopen(library_name(), RTLD_NOW | RTLD_NOLOAD);
+    if (library == NULL)
+        atomic_store_explicit(&searched, loads, memory_order_relaxed);
+    return library;
+}
+
 bool driver_runs(void)
 {
     void *library, *found;
@@ -259,7 +285,7 @@ bool driver_runs(void)
 
     if (atomic_load_explicit(&driver_here.ready, memory_order_acquire))
         return true;
-    library = dlopen(library_name(), RTLD_NOW | RTLD_NOLOAD);
+    library = library_if_loaded();
     if (library == NULL)
         return false;
     found = dlsym(library, "cuDeviceGetCount");
