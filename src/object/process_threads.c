@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MPI_THREADS 32
@@ -23,9 +26,43 @@
 static pid_t mpi_threads[MPI_THREADS];
 static size_t mpi_count;
 
+/* How many threads named themselves ours and live; a little too few while one ends. */
+static _Atomic unsigned own_count;
+static pthread_key_t own_key;
+
+static void own_end(void *count)
+{
+    atomic_fetch_sub((_Atomic unsigned *)count, 1);
+}
+
+static void own_key_make(void)
+{
+    pthread_key_create(&own_key, own_end);
+}
+
 void process_thread_own(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
     prctl(PR_SET_NAME, THREAD_NAME);
+    pthread_once(&once, own_key_make);
+    if (pthread_setspecific(own_key, &own_count) == 0)
+        atomic_fetch_add(&own_count, 1);
+}
+
+void process_threads_forked(void)
+{
+    atomic_store(&own_count, 0);
+}
+
+/* The kernel adds a link to the folder for each thread, so one look tells that the caller and ours
+ * are all there are. MPI's may have ended since they were counted: with some a look is not enough. */
+static bool only_own_are_here(void)
+{
+    struct stat folder;
+
+    return mpi_count == 0 && stat("/proc/self/task", &folder) == 0 &&
+           folder.st_nlink == 2 + 1 + (nlink_t)atomic_load(&own_count);
 }
 
 /* Calls look with each other thread of the process. */
@@ -121,6 +158,8 @@ unsigned process_threads_foreign(struct text *description)
 {
     struct foreign foreign = { description, 0 };
 
+    if (only_own_are_here())
+        return 0;
     others_walk(foreign_look, &foreign);
     if (foreign.count <= SANITIZER_THREADS)
         return 0;

@@ -10,6 +10,9 @@
 /* Names the calling thread as one of ours. */
 void process_thread_own(void);
 
+/* In a forked child, whose only thread is the caller's. */
+void process_threads_forked(void);
+
 /* Takes the threads that there are now for MPI's: called in a rank once MPI has started. Threads of
  * libraries did not come along when the keeper forked the rank. */
 void process_threads_remember(void);

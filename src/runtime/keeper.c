@@ -19,6 +19,7 @@
 #include "core/recover.h"
 #include "object/process.h"
 #include "object/process_threads.h"
+#include "runtime/nurses.h"
 #include "runtime/vigil.h"
 #include "topo/cpus.h"
 
@@ -32,12 +33,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KEEPER_STACK (256u << 10)
 #define RANK_GRACE_MS 5000 /* for a rank to leave a world that lost somebody */
 
 struct keeper {
-    const struct start *start;
-    struct fresh_gpus gpus;
+    struct nurses nurses;
     struct fabric_segment segment;
     struct actor *actor;
     struct rank_record *seat;
@@ -46,74 +45,9 @@ struct keeper {
     int local;
     pid_t rank, parent;
     _Atomic bool rank_ended;
-    _Atomic int children; /* fresh processes */
     pthread_t watcher, thread;
     bool has_thread;
 };
-
-/* A fresh process and the thread that keeps it. */
-struct nurse {
-    struct keeper *keeper;
-    uint64_t handle;
-};
-
-/* Waits for a child's end and leaves it a zombie: its pid cannot come back before it is buried.
- * Returns false when the program has waited for our child itself: its end is then unknown. */
-static bool end_await(pid_t pid)
-{
-    siginfo_t end;
-    int result;
-
-    do
-        result = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
-}
-
-static int reap(pid_t pid)
-{
-    int status = 0;
-
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return status;
-}
-
-/* Waits for the end of a child and settles what it left half done in the arena. A slot may be in
- * the hands of a waiter that recovers its locks: recover_all gives that one its time. The child is
- * still to be reaped. */
-static void end_and_bury(struct actor *actor, pid_t child)
-{
-    uint32_t party = (uint32_t)child;
-
-    end_await(child);
-    slots_bury(&actor->arena, party);
-    while (slots_are_dead(&actor->arena, party))
-        recover_all(actor);
-}
-
-/* A thread of ours takes no signal of the program's. */
-static int thread_start(pthread_t *thread, void *(*body)(void *), void *argument, bool detached)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int error;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, KEEPER_STACK);
-    if (detached)
-        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(thread, &attributes, body, argument);
-    if (error == 0 && !detached)
-        pthread_setname_np(*thread, THREAD_NAME); /* before the program can count it */
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0 ? TROUPE_OK
-                      : fail(TROUPE_SYSTEM, "no thread for a keeper: %s", strerror(error));
-}
 
 /* ---- the rank --------------------------------------------------------------------------- */
 
@@ -182,7 +116,7 @@ static int rank_reap(struct keeper *keeper, struct actor *actor)
     lock_take(actor, &keeper->seat->lock);
     atomic_store(&keeper->seat->pid, 0);
     lock_give(actor, &keeper->seat->lock);
-    return reap(keeper->rank);
+    return child_reap(keeper->rank);
 }
 
 static void *rank_watch(void *argument)
@@ -192,119 +126,12 @@ static void *rank_watch(void *argument)
 
     process_thread_own();
     if (world_enter(&actor) == TROUPE_OK) {
-        end_and_bury(actor, keeper->rank);
+        child_bury(actor, keeper->rank);
         rank_end(keeper, actor, rank_reap(keeper, actor));
         atomic_store(&keeper->rank_ended, true);
         bell_ring(&actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
     }
     return NULL;
-}
-
-/* ---- fresh and forked processes ----------------------------------------------------------- */
-
-/* A signal that nobody asked for is told, and counted before the end is published. */
-static void crash_tell(struct keeper *keeper, struct actor *actor, uint64_t handle, int number)
-{
-    char name[TROUPE_NAME_SIZE];
-    int pid;
-
-    if (!process_is_crash(actor, handle, number, name, &pid))
-        return;
-    atomic_fetch_add(&keeper->node->crashed, 1);
-    log_warning("%s, pid %d on %s was ended by signal %d (%s)%s", name, pid, keeper->node->host,
-                number, strsignal(number), number == SIGKILL && oom_struck() ? OOM_NOTE : "");
-}
-
-static void fresh_end(struct keeper *keeper, struct actor *actor, uint64_t handle, int status)
-{
-    struct process_end end = { TROUPE_STATE_DONE, -1, 0, NULL, false };
-
-    if (WIFSIGNALED(status)) {
-        end.state = TROUPE_STATE_KILLED;
-        end.signal = WTERMSIG(status);
-        crash_tell(keeper, actor, handle, end.signal);
-    } else
-        end.exit_code = WEXITSTATUS(status);
-    process_finish(actor, handle, &end);
-}
-
-static void fresh_failed(struct actor *actor, uint64_t handle)
-{
-    struct process_end end = { TROUPE_STATE_FAILED, -1, 0, troupe_last_error(), false };
-
-    process_finish(actor, handle, &end);
-}
-
-/* From a child's beginning to its end; returns how it ended. */
-static int child_tend(struct keeper *keeper, struct actor *actor, uint64_t handle, int method,
-                      pid_t child)
-{
-    process_running(actor, handle, (int)keeper->seat->rank, method, (int)child);
-    end_and_bury(actor, child);
-    process_reaped(actor, handle);
-    return reap(child);
-}
-
-/* Its GPUs are given back before its end is published: whoever learns of it may ask for them. */
-static void fresh_tend(struct keeper *keeper, struct actor *actor, uint64_t handle)
-{
-    struct fresh_lines lines;
-    pid_t child = -1;
-    int status = 0;
-
-    if (fresh_gpus_take(&keeper->gpus, actor, handle, &lines) == TROUPE_OK) {
-        child = fresh_start(actor, keeper->start, keeper->segment.address, keeper->local, handle,
-                            &lines);
-        if (child > 0)
-            status = child_tend(keeper, actor, handle, TROUPE_METHOD_SPAWN, child);
-        fresh_gpus_give(&keeper->gpus, &lines);
-    }
-    if (child > 0)
-        fresh_end(keeper, actor, handle, status);
-    else
-        fresh_failed(actor, handle);
-}
-
-static void *fresh_nurse(void *argument)
-{
-    struct nurse nurse = *(struct nurse *)argument;
-    struct keeper *keeper = nurse.keeper;
-    struct actor *actor;
-    pid_t child;
-
-    process_thread_own();
-    free(argument);
-    if (world_enter(&actor) == TROUPE_OK) {
-        child = process_forked_pid(actor, nurse.handle);
-        if (child > 0)
-            fresh_end(keeper, actor, nurse.handle,
-                      child_tend(keeper, actor, nurse.handle, TROUPE_METHOD_FORK, child));
-        else if (!process_end_early(actor, nurse.handle))
-            fresh_tend(keeper, actor, nurse.handle);
-    }
-    atomic_fetch_sub(&keeper->children, 1);
-    bell_ring(&keeper->actor->arena, &keeper->seat->keeper_bell, FUTEX_ALL);
-    return NULL;
-}
-
-static void fresh_begin(struct keeper *keeper, uint64_t handle)
-{
-    struct nurse *nurse = malloc(sizeof *nurse);
-    pthread_t thread;
-    int result = TROUPE_OK;
-
-    if (nurse == NULL)
-        result = fail(TROUPE_NO_MEMORY, "no memory for a fresh process");
-    atomic_fetch_add(&keeper->children, 1);
-    if (result == TROUPE_OK) {
-        *nurse = (struct nurse){ keeper, handle };
-        result = thread_start(&thread, fresh_nurse, nurse, true);
-    }
-    if (result == TROUPE_OK)
-        return;
-    free(nurse);
-    atomic_fetch_sub(&keeper->children, 1);
-    fresh_failed(keeper->actor, handle);
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -321,7 +148,7 @@ static int keeper_look(struct actor *actor, void *context)
         return KEEPER_SPAWN;
     if (state == NODE_RUNNING)
         return 0;
-    if (atomic_load(&keeper->rank_ended) && atomic_load(&keeper->children) == 0)
+    if (atomic_load(&keeper->rank_ended) && atomic_load(&keeper->nurses.children) == 0)
         return KEEPER_LEAVE;
     return state == NODE_ABORTED ? KEEPER_ABORT : 0;
 }
@@ -364,8 +191,9 @@ void keeper_run(struct keeper *keeper)
         if (next == KEEPER_ABORT)
             next = abort_await(keeper, actor);
         if (next == KEEPER_SPAWN)
-            fresh_begin(keeper, process_next_fresh(actor, keeper->local));
+            nurses_begin(&keeper->nurses, actor, process_next_fresh(actor, keeper->local));
     }
+    nurses_dismiss(&keeper->nurses);
     pthread_join(keeper->watcher, NULL);
     atomic_store(&keeper->seat->keeper_state, KEEPER_DONE);
     bell_ring(&actor->arena, &keeper->node->bell, FUTEX_ALL);
@@ -396,7 +224,7 @@ static void *run_body(void *argument)
 
 int keeper_run_beside(struct keeper *keeper)
 {
-    int result = thread_start(&keeper->thread, run_body, keeper, false);
+    int result = keeper_thread(&keeper->thread, run_body, keeper, false);
 
     keeper->has_thread = result == TROUPE_OK;
     return result;
@@ -422,9 +250,9 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
 
     if (made == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a keeper");
-    result = fresh_gpus_init(start, &made->gpus);
+    result = nurses_init(&made->nurses, start);
     if (result != TROUPE_OK)
-        goto no_gpus;
+        goto no_nurses;
     result = fabric_segment_attach(report->address, &made->segment);
     if (result != TROUPE_OK)
         goto no_segment;
@@ -433,16 +261,19 @@ int keeper_open(const struct start *start, const struct report *report, pid_t ra
         result = world_join(&world, &made->actor);
     if (result != TROUPE_OK)
         goto no_world;
-    made->start = start;
     made->rank = rank;
     made->parent = report->parent;
     made->local = report->place.local_rank;
     made->node = node_of(&world.arena);
     made->seat = &made->node->ranks[made->local];
     vigil_begin(&made->vigil, made->node, made->local);
+    made->nurses.address = made->segment.address;
+    made->nurses.seat = made->seat;
+    made->nurses.node = made->node;
+    made->nurses.local = made->local;
     atomic_store(&made->node->cpus, (uint32_t)cpus_own_count());
     oom_watch();
-    result = thread_start(&made->watcher, rank_watch, made, false);
+    result = keeper_thread(&made->watcher, rank_watch, made, false);
     if (result != TROUPE_OK)
         goto no_thread;
     atomic_store(&made->seat->keeper_state, KEEPER_READY);
@@ -454,8 +285,8 @@ no_thread:
 no_world:
     fabric_segment_detach(&made->segment);
 no_segment:
-    fresh_gpus_fini(&made->gpus);
-no_gpus:
+    nurses_fini(&made->nurses);
+no_nurses:
     free(made);
     return result;
 }
@@ -464,6 +295,6 @@ void keeper_close(struct keeper *keeper)
 {
     world_leave();
     fabric_segment_detach(&keeper->segment);
-    fresh_gpus_fini(&keeper->gpus);
+    nurses_fini(&keeper->nurses);
     free(keeper);
 }
