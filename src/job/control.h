@@ -20,10 +20,11 @@
 #define CONTROL_ADDRESS_SIZE (64 + TROUPE_HOST_SIZE)
 #define CONTROL_ROLE_SIZE 16
 #define CONTROL_DESCRIPTORS_MAX 3
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
 enum control_kind {
     CONTROL_ATTACH = 1, /* to the supervisor: value is the rank; world, role, host too */
+    CONTROL_FOLLOW,     /* the same of a forked child, with pipes of its own: not answered */
     CONTROL_ATTACHED,   /* the answer: flags, and the descriptors that they name */
     CONTROL_REFUSED,    /* the answer when versions differ; the connection ends */
     CONTROL_FLUSH,      /* to the supervisor: print what I wrote before this; value 1: and answer
@@ -32,7 +33,8 @@ enum control_kind {
     CONTROL_STATUS      /* to the supervisor, from the parent: value is its exit status */
 };
 
-/* Descriptors come in this order: standard output, standard error, standard input. */
+/* Descriptors come in this order: standard output, standard error, standard input. With
+ * CONTROL_FOLLOW they are the ends to read from. */
 enum control_flags {
     CONTROL_ERROR_APART = 1, /* standard error has a descriptor of its own */
     CONTROL_INPUT = 2        /* a descriptor for standard input comes too */

@@ -23,13 +23,13 @@ static void connection_close(struct members *members, struct member *member)
         members->parent_ended = true;
 }
 
-void members_take(struct members *members, int connection, pid_t pid)
+struct member *members_take(struct members *members, int connection, pid_t pid)
 {
     struct member *member = calloc(1, sizeof *member);
 
     if (member == NULL) {
         close(connection);
-        return;
+        return NULL;
     }
     member->connection_source = (struct source){ SOURCE_CONNECTION, member };
     member->process_source = (struct source){ SOURCE_PROCESS, member };
@@ -47,6 +47,7 @@ void members_take(struct members *members, int connection, pid_t pid)
     }
     member->next = members->first;
     members->first = member;
+    return member;
 }
 
 static void drain_process(struct members *members, pid_t pid)
@@ -78,22 +79,16 @@ static void supersede(struct members *members, struct member *member)
     }
 }
 
-/* One pipe: the read end becomes the stream, the write end is handed out. */
-static int pipe_make(struct members *members, struct stream *stream, struct lines_output *output,
-                     const char *prefix, int *write_end)
+/* The read end, which is the stream's from here on, becomes it. */
+static int pipe_open(struct members *members, struct stream *stream, struct lines_output *output,
+                     const char *prefix, int read_end)
 {
-    int ends[2];
-
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return -1;
-    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 ||
-        stream_open(members->streams_poll, stream, ends[0], output, prefix) != 0) {
-        stream_close(stream);
-        close(ends[1]);
-        return -1;
-    }
-    *write_end = ends[1];
-    return 0;
+    if (fcntl(read_end, F_SETFL, O_NONBLOCK) == 0 &&
+        stream_open(members->streams_poll, stream, read_end, output, prefix) == 0)
+        return 0;
+    stream->pipe = read_end;
+    stream_close(stream);
+    return -1;
 }
 
 static bool is_parent(const struct member *member)
@@ -106,14 +101,33 @@ static bool is_command(const struct member *member)
     return strcmp(member->role, JOB_ROLE_COMMAND) == 0;
 }
 
-/* Makes the pipes; a process whose output and error go to one place gets one pipe for both, which
- * keeps their order. Returns how many write ends there are, -1 without descriptors. */
-static int pipes_make(struct members *members, struct member *member, int *write_ends)
+/* A process whose output and error go to one place gets one pipe for both, which keeps their order.
+ * Returns how many there are, -1 without descriptors. */
+static int pipes_make(const struct members *members, int *read_ends, int *write_ends)
+{
+    int wanted = members->outputs->shared ? 1 : 2, count = 0, ends[2];
+
+    while (count < wanted && pipe2(ends, O_CLOEXEC) == 0) {
+        read_ends[count] = ends[0];
+        write_ends[count++] = ends[1];
+    }
+    if (count == wanted)
+        return count;
+    while (count > 0) {
+        close(read_ends[--count]);
+        close(write_ends[count]);
+    }
+    return -1;
+}
+
+/* Reads from these ends, which are ours from here on, under the member's name. */
+static int pipes_open(struct members *members, struct member *member, const int *read_ends,
+                      int count)
 {
     struct outputs *outputs = members->outputs;
     struct text name = { 0 }, prefix = { 0 };
     const char *tag;
-    int count = 0;
+    int result;
 
     if (is_parent(member)) {
         text_append(&name, "parent");
@@ -126,28 +140,23 @@ static int pipes_make(struct members *members, struct member *member, int *write
         text_append(&prefix, "[%d %s] ", member->rank, member->host);
     }
     tag = members->tag_output ? prefix.data : NULL;
-    if (!name.broken && !prefix.broken &&
-        pipe_make(members, &member->output, outputs_of(outputs, name.data, OUTPUTS_OUTPUT), tag,
-                  &write_ends[0]) == 0)
-        count = 1;
-    if (count == 1 && !outputs->shared) {
-        if (pipe_make(members, &member->error, outputs_of(outputs, name.data, OUTPUTS_ERROR), tag,
-                      &write_ends[1]) == 0)
-            count = 2;
+    result = name.broken || prefix.broken ? -1 : 0;
+    for (int i = 0; i < count; i++)
+        if (result != 0)
+            close(read_ends[i]);
         else
-            close(write_ends[--count]);
-    }
+            result =
+                pipe_open(members, i == 0 ? &member->output : &member->error,
+                          outputs_of(outputs, name.data, i == 0 ? OUTPUTS_OUTPUT : OUTPUTS_ERROR),
+                          tag, read_ends[i]);
     text_free(&name);
     text_free(&prefix);
-    return count > 0 ? count : -1;
+    return result;
 }
 
-static void attach(struct members *members, struct member *member,
-                   const struct control_message *message)
+static void member_introduce(struct members *members, struct member *member,
+                             const struct control_message *message)
 {
-    struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_ATTACHED };
-    int descriptors[CONTROL_DESCRIPTORS_MAX], pipes, count;
-
     memcpy(member->role, message->role, sizeof member->role);
     memcpy(member->host, message->host, sizeof member->host);
     member->rank = message->value;
@@ -156,12 +165,25 @@ static void attach(struct members *members, struct member *member,
     if (message->world != members->world)
         snprintf(member->role, sizeof member->role, "%s", JOB_ROLE_RANK);
     drain_process(members, member->pid);
-    pipes = count = pipes_make(members, member, descriptors);
-    if (pipes < 0) {
-        log_error("cannot give rank %d its pipes: %s; raise ulimit -n", member->rank,
-                  strerror(errno));
-        connection_close(members, member);
-        return;
+}
+
+static void without_pipes(struct members *members, struct member *member)
+{
+    log_error("cannot give rank %d its pipes: %s; raise ulimit -n", member->rank, strerror(errno));
+    connection_close(members, member);
+}
+
+static void attach(struct members *members, struct member *member,
+                   const struct control_message *message)
+{
+    struct control_message answer = { .version = CONTROL_VERSION, .kind = CONTROL_ATTACHED };
+    int reads[CONTROL_DESCRIPTORS_MAX], descriptors[CONTROL_DESCRIPTORS_MAX], pipes, count;
+
+    member_introduce(members, member, message);
+    pipes = count = pipes_make(members, reads, descriptors);
+    if (pipes < 0 || pipes_open(members, member, reads, pipes) != 0) {
+        without_pipes(members, member);
+        goto close_pipes;
     }
     supersede(members, member);
     if (pipes == 2)
@@ -176,8 +198,29 @@ static void attach(struct members *members, struct member *member,
     members->any_attached = true;
     if (control_send(member->connection, &answer, descriptors, count) != TROUPE_OK)
         connection_close(members, member);
+
+close_pipes:
     while (pipes > 0)
         close(descriptors[--pipes]);
+}
+
+/* What the child has written by now is read at once: its parent may go on when it has ended, and
+ * write, too. */
+static void follow(struct members *members, struct member *member,
+                   const struct control_message *message, const int *reads, int *count)
+{
+    int pipes = *count < 2 ? *count : 2;
+
+    *count -= pipes;
+    reads += *count;
+    member_introduce(members, member, message);
+    if (pipes_open(members, member, reads, pipes) != 0) {
+        without_pipes(members, member);
+        return;
+    }
+    supersede(members, member);
+    stream_drain(&member->output);
+    stream_drain(&member->error);
 }
 
 static void refuse(struct members *members, struct member *member, unsigned version)
@@ -212,11 +255,14 @@ void members_settle(struct members *members)
 }
 
 static void message_serve(struct members *members, struct member *member,
-                          const struct control_message *message)
+                          const struct control_message *message, const int *descriptors, int *count)
 {
     switch (message->kind) {
     case CONTROL_ATTACH:
         attach(members, member, message);
+        break;
+    case CONTROL_FOLLOW:
+        follow(members, member, message, descriptors, count);
         break;
     case CONTROL_FLUSH:
         drain_process(members, member->pid);
@@ -250,14 +296,16 @@ pid_t members_serve(struct members *members, struct member *member)
         connection_close(members, member);
         return 0;
     }
+    if (message.version != CONTROL_VERSION)
+        refuse(members, member, message.version);
+    else
+        message_serve(members, member, &message, descriptors, &count);
     while (count > 0)
         close(descriptors[--count]);
-    if (message.version != CONTROL_VERSION) {
-        refuse(members, member, message.version);
-        return 0;
-    }
-    message_serve(members, member, &message);
-    return message.kind == CONTROL_ATTACH ? member->pid : 0;
+    return message.version == CONTROL_VERSION &&
+                   (message.kind == CONTROL_ATTACH || message.kind == CONTROL_FOLLOW)
+               ? member->pid
+               : 0;
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */

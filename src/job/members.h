@@ -46,8 +46,8 @@ struct members {
     int status; /* as the parent reported it */
 };
 
-/* Takes a new connection; the process says later who it is. */
-void members_take(struct members *members, int connection, pid_t pid);
+/* Takes a new connection; the process says later who it is. NULL without memory. */
+struct member *members_take(struct members *members, int connection, pid_t pid);
 
 /* Answers a connection that is readable. Returns the process that attached just now, or 0. */
 pid_t members_serve(struct members *members, struct member *member);

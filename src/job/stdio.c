@@ -19,6 +19,7 @@ static struct {
     pthread_mutex_t lock; /* one request and its answer at a time */
     int connection;       /* -1: not attached */
     bool error_apart;     /* standard error has its own pipe */
+    bool may_follow;      /* a child knows what the supervisor would answer */
     bool is_parent;
     bool reported;
 } supervised = { .lock = PTHREAD_MUTEX_INITIALIZER, .connection = -1 };
@@ -77,6 +78,15 @@ static uint64_t world_mark(void)
     return mark;
 }
 
+static void attach_fill(struct control_message *message, enum control_kind kind, const char *role,
+                        int rank)
+{
+    message_fill(message, kind, rank);
+    message->world = world_mark();
+    snprintf(message->role, sizeof message->role, "%s", role);
+    gethostname(message->host, sizeof message->host - 1);
+}
+
 /* Asks for the pipes. On success the caller owns the connection and the descriptors. */
 static int attach_ask(const char *address, const char *role, int rank, int *connection,
                       struct control_message *answer, int *descriptors, int *count)
@@ -86,10 +96,7 @@ static int attach_ask(const char *address, const char *role, int rank, int *conn
 
     if (result != TROUPE_OK)
         return result;
-    message_fill(&question, CONTROL_ATTACH, rank);
-    question.world = world_mark();
-    snprintf(question.role, sizeof question.role, "%s", role);
-    gethostname(question.host, sizeof question.host - 1);
+    attach_fill(&question, CONTROL_ATTACH, role, rank);
     result = control_send(opened, &question, NULL, 0);
     if (result == TROUPE_OK)
         result = control_receive(opened, 1, answer, descriptors, count);
@@ -177,9 +184,56 @@ int job_stdio_attach(const char *role, int rank)
     supervised.error_apart = (answer.flags & CONTROL_ERROR_APART) != 0;
     supervised.is_parent = strcmp(role, JOB_ROLE_PARENT) == 0;
     supervised.reported = false;
+    supervised.may_follow = true;
     supervised_unlock();
     output_make_line_buffered();
     return TROUPE_OK;
+}
+
+static int pipes_make(int count, int *reads, int *writes)
+{
+    int ends[2];
+
+    for (int i = 0; i < count; i++) {
+        if (pipe2(ends, O_CLOEXEC) != 0) {
+            while (i-- > 0) {
+                close(reads[i]);
+                close(writes[i]);
+            }
+            return fail_errno(TROUPE_SYSTEM, "cannot make a pipe");
+        }
+        reads[i] = ends[0];
+        writes[i] = ends[1];
+    }
+    return TROUPE_OK;
+}
+
+int job_stdio_follow(int rank)
+{
+    static const struct control_message no_input;
+    struct control_message message;
+    int reads[2], writes[2], connection, count = supervised.error_apart ? 2 : 1;
+    const char *address = getenv(CONTROL_ENVIRONMENT);
+    int result;
+
+    if (!supervised.may_follow || address == NULL || *address == '\0')
+        return job_stdio_attach(JOB_ROLE_RANK, rank);
+    result = control_connect(address, &connection);
+    if (result != TROUPE_OK)
+        return result;
+    attach_fill(&message, CONTROL_FOLLOW, JOB_ROLE_RANK, rank);
+    result = pipes_make(count, reads, writes);
+    if (result != TROUPE_OK) {
+        close(connection);
+        return result;
+    }
+    result = control_send(connection, &message, reads, count);
+    for (int i = 0; i < count; i++)
+        close(reads[i]);
+    supervised_lock();
+    supervised.connection = descriptors_place(connection, &no_input, writes, count);
+    supervised_unlock();
+    return result;
 }
 
 int job_stdio_attached(void)

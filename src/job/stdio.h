@@ -29,6 +29,12 @@
  * Threads     one at a time, before other threads write */
 int job_stdio_attach(const char *role, int rank);
 
+/* The same for a rank's forked child whose parent was attached, without waiting: it makes its pipes
+ * itself and hands the supervisor the ends to read from. job_stdio_sync waits as ever.
+ *
+ * Returns     as job_stdio_attach; TROUPE_SYSTEM  no pipe can be made; nothing has changed */
+int job_stdio_follow(int rank);
+
 /* Whether a supervisor prints for this process. */
 int job_stdio_attached(void);
 

@@ -115,30 +115,44 @@ static void janitor_listen(struct supervisor *supervisor)
     }
 }
 
+static void connection_serve(struct supervisor *supervisor, struct member *member)
+{
+    pid_t attached = members_serve(&supervisor->members, member);
+
+    if (attached != 0)
+        janitor_note(&supervisor->janitor, attached);
+}
+
+/* Its first message is mostly there. */
 static void connections_take(struct supervisor *supervisor)
 {
     int connection;
     pid_t pid;
 
-    while (control_accept(supervisor->listener, &connection, &pid) == TROUPE_OK)
-        members_take(&supervisor->members, connection, pid);
+    while (control_accept(supervisor->listener, &connection, &pid) == TROUPE_OK) {
+        struct member *member = members_take(&supervisor->members, connection, pid);
+
+        if (member != NULL)
+            connection_serve(supervisor, member);
+    }
 }
 
 static void source_serve(struct supervisor *supervisor, struct source *source);
 
+/* A forked child may have written and ended before its parent wrote what is ready now, and may
+ * still knock. */
 static void streams_serve(struct supervisor *supervisor)
 {
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(supervisor->members.streams_poll, events, EVENTS_MAX, 0);
 
+    connections_take(supervisor);
     for (int i = 0; i < count; i++)
         source_serve(supervisor, events[i].data.ptr);
 }
 
 static void source_serve(struct supervisor *supervisor, struct source *source)
 {
-    pid_t attached;
-
     switch (source->kind) {
     case SOURCE_LISTENER:
         connections_take(supervisor);
@@ -153,9 +167,7 @@ static void source_serve(struct supervisor *supervisor, struct source *source)
         streams_serve(supervisor);
         break;
     case SOURCE_CONNECTION:
-        attached = members_serve(&supervisor->members, source->owner);
-        if (attached != 0)
-            janitor_note(&supervisor->janitor, attached);
+        connection_serve(supervisor, source->owner);
         break;
     case SOURCE_PROCESS:
         members_bury(source->owner);

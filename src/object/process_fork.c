@@ -1,13 +1,13 @@
 /* TROUPE_METHOD_FORK: the child is a copy of the calling thread and its process's memory.
  *
- * What always holds: the child's parent is a keeper, never the caller, so its end is waited for by
- * one who only waits, its status is true, and it outlives its caller. For that the caller makes a
- * go-between by vfork, which shares the caller's memory and forks the child by the C library's
- * fork, so that all handlers and locks of that library are in order, and ends; the child then falls
- * to the nearest ancestor that takes orphans (PR_SET_CHILD_SUBREAPER): the keeper. The caller
- * is stopped until the go-between has ended, and copying memory once costs little more than a bare
- * fork. The child touches nothing before it is adopted; a caller that dies before leaves a record
- * that recovery ends, which the child sees. */
+ * What always holds: the child's parent is a keeper, so its end is waited for by one who only
+ * waits, its status is true, and it outlives its caller. The parent's main thread is its keeper's
+ * own: it forks. Any other caller makes a go-between by vfork, which shares the caller's memory and
+ * forks the child by the C library's fork, so that all handlers and locks of that library are in
+ * order, and ends; the child then falls to the nearest ancestor that takes orphans
+ * (PR_SET_CHILD_SUBREAPER): the keeper. The caller is stopped until the go-between has ended, and
+ * copying memory once costs little more than a bare fork. The child touches nothing before it is
+ * adopted; a caller that dies before leaves a record that recovery ends, which the child sees. */
 #include "object/process.h"
 
 #include "base/error.h"
@@ -130,7 +130,7 @@ static void child_settle(const struct forking *forking, int rank)
 {
     fabric_forsake();
     log_set_name("troupe[fork]");
-    job_stdio_attach(JOB_ROLE_RANK, rank);
+    job_stdio_follow(rank);
     process_limit(&process_of(forking->record)->order);
     sigprocmask(SIG_SETMASK, &forking->mask, NULL);
 }
@@ -144,6 +144,7 @@ static void child_main(struct forking *forking)
 
     bell_cancel_by(NULL);
     engine_forsake();
+    process_threads_forked();
     if (world_rejoin(rank, &actor) != TROUPE_OK) {
         log_error("%s", troupe_last_error());
         _exit(1);
@@ -206,6 +207,27 @@ static int fork_between(struct forking *forking)
     return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EAGAIN;
 }
 
+/* The first thread of the keeper itself, the parent's main, needs nobody between: the child would
+ * fall to that very thread. One of another thread would end with its maker. */
+static bool is_keeper(const struct forking *forking)
+{
+    const struct rank_record *seat = &node_of(&forking->actor->arena)->ranks[forking->seat];
+
+    return getpid() == atomic_load(&seat->keeper_pid) && gettid() == getpid();
+}
+
+static int fork_directly(struct forking *forking)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        child_main(forking);
+    if (child < 0)
+        return errno;
+    atomic_store(&process_of(forking->record)->pid, (uint64_t)child);
+    return 0;
+}
+
 /* What stdio holds back would be written by both. Signals wait: a handler must not run in the
  * go-between, on the caller's memory. */
 int process_fork(struct actor *actor, struct record *record, uint64_t handle, troupe_target target,
@@ -223,7 +245,7 @@ int process_fork(struct actor *actor, struct record *record, uint64_t handle, tr
     atomic_store(&process_of(record)->place,
                  (uint64_t)TROUPE_METHOD_FORK << 32 |
                      (node_of(&actor->arena)->ranks[forking.seat].rank + 1));
-    failed = fork_between(&forking);
+    failed = is_keeper(&forking) ? fork_directly(&forking) : fork_between(&forking);
     pthread_sigmask(SIG_SETMASK, &forking.mask, NULL);
     if (failed != 0)
         return fail(TROUPE_SYSTEM, "fork: no process: %s", strerror(failed));

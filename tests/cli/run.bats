@@ -231,6 +231,15 @@ usage_line() {
     [ "$(grep -c raw turns)" -eq 100 ]
 }
 
+@test "a forked child's lines come, in order before a sync, also the last ones of one that is killed" {
+    for together in "" 2\>\&1; do
+        eval "timeout 60 troupe run --tag-output -n 1 supervised children 100 $together" >all 2>error
+        grep -E 'parent|child' all | cut -d' ' -f3- | diff <(seq 0 99 | sed 's/.*/& parent\n& child/') -
+        grep 'last words' all | cut -d' ' -f5 | sort -n | diff <(seq 0 99) -
+        cat all error | grep 'aside' | cut -d' ' -f3 | diff <(seq 0 99) -
+    done
+}
+
 @test "output and error of one rank keep their order on one terminal or file" {
     troupe run -n 1 sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; done' >both 2>&1
     for i in 1 2 3 4 5 6 7 8 9; do printf 'o%s\ne%s\n' $i $i; done | diff - both

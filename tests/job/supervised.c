@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -224,6 +225,31 @@ static int say_and_die(void)
     return 0;
 }
 
+/* A forked child has pipes of its own at once: what it says before a sync comes in order, and the
+ * last words of one that is killed come. */
+static int have_children(int count)
+{
+    for (int i = 0; i < count; i++) {
+        pid_t child;
+
+        printf("%d parent\n", i);
+        job_stdio_sync();
+        child = fork();
+        if (child < 0 || (child == 0 && job_stdio_follow(0) != TROUPE_OK))
+            give_up("fork");
+        if (child == 0) {
+            printf("%d child\n", i);
+            fprintf(stderr, "%d aside\n", i);
+            job_stdio_sync();
+            printf("last words %d\n", i);
+            fflush(stdout);
+            raise(SIGKILL);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
 /* A prompt without a newline; the answer's first byte becomes the status. */
 static int prompt(void)
 {
@@ -269,6 +295,8 @@ static int play(char **argv)
         return say_and_die();
     if (strcmp(mode, "prompt") == 0)
         return prompt();
+    if (strcmp(mode, "children") == 0)
+        return place.rank == 0 ? have_children(number(argv[2])) : 0;
     errno = EINVAL;
     give_up(mode);
     return 99;
