@@ -142,24 +142,38 @@ static void members_drop(struct actor *actor, uint64_t group)
     }
 }
 
-/* The starter died. Before the decision, the group is called off; it still counts, so the group is
- * there whatever its members do meanwhile. */
-static void starter_resume(struct actor *actor, uint64_t place)
+/* In the open transaction that ends the forming. */
+static void call_off(struct actor *actor, struct record *record)
 {
-    struct record *record = arena_at(&actor->arena, place);
     struct group *group = group_of(record);
-    uint64_t handle = atomic_load(&record->handle);
 
-    if (handle_kind(handle) != OBJECT_GROUP || atomic_load(&group->forming) == 0)
-        return;
-    members_drop(actor, handle);
-    lock_take(actor, &record->lock);
     bell_promise(actor, &record->bell);
     tx_write(actor, &group->state, GROUP_OFF);
     tx_write(actor, &group->forming, 0);
     count_less(actor, group);
     tx_commit(actor);
-    let_go(actor, record);
+}
+
+/* The starter died. Before the decision, the group is called off; it still counts, so the group is
+ * there whatever its members do meanwhile. After it, the starter or who recovered it may have died
+ * before it looked whether its count was the last. */
+static void starter_resume(struct actor *actor, uint64_t place)
+{
+    struct record *record = arena_at(&actor->arena, place);
+    uint64_t handle = atomic_load(&record->handle);
+    bool forming = atomic_load(&group_of(record)->forming) != 0;
+
+    if (handle_kind(handle) != OBJECT_GROUP)
+        return;
+    if (forming)
+        members_drop(actor, handle);
+    lock_take(actor, &record->lock);
+    if (forming)
+        call_off(actor, record);
+    if (atomic_load(&record->handle) == handle)
+        let_go(actor, record);
+    else
+        lock_give(actor, &record->lock);
     bell_redeem(actor, FUTEX_ALL);
 }
 
