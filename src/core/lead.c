@@ -377,12 +377,13 @@ static void beat(struct lead *lead)
 
 uint64_t lead_tick(struct lead *lead, uint64_t now)
 {
-    static const uint64_t news_in_beat = BEAT_NS / NEWS_NS;
-
     if (now < lead->next_tick)
         return lead->next_tick;
-    if (lead->ticks++ % news_in_beat == 0)
+    atomic_fetch_add(&node_of(&lead->actor->arena)->leader_ticks, 1);
+    if (now >= lead->next_beat) {
+        lead->next_beat = now + BEAT_NS;
         beat(lead);
+    }
     news_tell_all(lead);
     lead->next_tick = now + NEWS_NS;
     return lead->next_tick;
@@ -489,7 +490,7 @@ void lead_follow(struct lead *lead, int node)
         node_lost(lead, node);
     signs_hear(&lead->signs, node);
     if (node == NODE_OF_PARENT)
-        lead->ticks = 0; /* its new leader is to hear of us, and we of it, at once */
+        lead->next_beat = 0; /* its new leader is to hear of us, and we of it, at once */
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

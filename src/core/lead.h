@@ -30,7 +30,7 @@ struct lead {
     struct farewell *farewells;
     uint64_t tellings; /* farewells ever begun */
     struct news *news;
-    uint64_t next_tick, ticks;
+    uint64_t next_tick, next_beat;
     struct signs signs;
 };
 

@@ -53,7 +53,7 @@ struct node {
     _Atomic uint64_t leader_changes; /* news of them that came */
     struct lock leader_lock;         /* held by whoever names the next leader of this node */
     struct bell leader_bell;         /* rings when that has changed */
-    _Atomic uint64_t leader_ticks;   /* grows each second while the leader runs, see signs.h */
+    _Atomic uint64_t leader_ticks;   /* grows as long as the leader runs */
     _Atomic uint64_t parent_heard;   /* how often the parent's node has answered it */
     _Atomic uint32_t given_up;       /* the world goes on without this node */
     uint64_t ledger;                 /* offset: heads of the chains of callers, see ledger.h */

@@ -52,7 +52,6 @@ static void beat_send(struct post *post, int rank, bool answers)
 void signs_tick(struct signs *signs, const struct arena *arena, struct post *post)
 {
     signs->ticks++;
-    atomic_fetch_add(&node_of(arena)->leader_ticks, 1);
     if (signs->heard == NULL)
         beat_send(post, leader_of(arena, NODE_OF_PARENT), false);
 }

@@ -4,7 +4,7 @@
  * answered; whether a node still lives, the leader of node 0, the parent's, decides, by its silence
  * (lead.h). A silence is counted in a leader's own ticks, not in time: who stood still as a whole,
  * suspended or starved, has not missed anything by that. In the arena stands what the node's
- * keepers look at (runtime/vigil.h): how often the leader ticked, and how often it was answered. */
+ * keepers look at (runtime/vigil.h): the leader's ticks, and how often it was answered. */
 #ifndef TROUPE_CORE_SIGNS_H
 #define TROUPE_CORE_SIGNS_H
 
