@@ -29,7 +29,9 @@ enum bench_program {
     BENCH_CUDA,      /* the program that calls CUDA's driver and nothing else */
     BENCH_LIST,      /* the program that gives a list to troupe map, GNU parallel or xargs */
     BENCH_RUN_PLAIN, /* a command without MPI, `true`, under `troupe run` */
-    BENCH_MPI_PLAIN  /* the same under mpirun */
+    BENCH_MPI_PLAIN, /* the same under mpirun */
+    BENCH_RUN_HOSTS, /* as BENCH_RUN, on the hosts of --hostfile */
+    BENCH_MPI_HOSTS  /* as BENCH_MPI, on them */
 };
 
 struct bench_side {
@@ -62,6 +64,7 @@ struct bench_places {
     struct text python;
     struct text cuda;
     struct text list;
+    const char *hostfile; /* of several hosts, one rank on each; NULL: none was given */
 };
 
 /* False after one line on standard error; to be freed in any case. */

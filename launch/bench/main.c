@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 enum {
-    OPTION_JSON = CMD_LONG_ONLY,
+    OPTION_HOSTFILE = CMD_LONG_ONLY,
+    OPTION_JSON,
     OPTION_LIST,
     OPTION_REPEAT,
     OPTION_SHORT,
@@ -19,6 +20,7 @@ enum {
 };
 
 static const struct cmd_option options[] = {
+    { OPTION_HOSTFILE, "hostfile", "FILE", "hosts of one rank each, for what is between nodes" },
     { OPTION_JSON, "json", NULL, "print one JSON object in place of lines" },
     { OPTION_LIST, "list", NULL, "print the names and what they measure, and run nothing" },
     { OPTION_REPEAT, "repeat", "K", "samples of each side (5; with --short 1)" },
@@ -38,6 +40,7 @@ static const struct cmd cmd_bench = {
 struct request {
     bool *chosen; /* one for each row of the table */
     long repeat;  /* 0: as the length says */
+    const char *hostfile;
     bool as_json, as_list, is_short;
 };
 
@@ -67,6 +70,12 @@ static int name_take(struct request *request, const char *word)
 static int option_take(struct request *request, int letter, const char *value)
 {
     switch (letter) {
+    case OPTION_HOSTFILE:
+        if (access(value, R_OK) != 0)
+            return cmd_usage_error(&cmd_bench, "--hostfile %s: there is no such file to read",
+                                   value);
+        request->hostfile = value;
+        break;
     case OPTION_JSON:
         request->as_json = true;
         break;
@@ -220,6 +229,7 @@ static int report(const struct request *request)
 
     if (value.values != NULL && baseline.values != NULL && results != NULL &&
         bench_places_find(&places)) {
+        places.hostfile = request->hostfile;
         status = all_measure(&places, request, &value, &baseline, results);
         if (request->as_json)
             whole = json_pack("{s:i, s:o, s:O}", "schema", SCHEMA, "machine",

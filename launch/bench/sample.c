@@ -81,16 +81,40 @@ static void word_add(struct line *line, const char *word)
     line->arguments[line->count++] = word;
 }
 
+static void hosts_add(const char *hostfile, struct line *line)
+{
+    if (hostfile == NULL)
+        return;
+    word_add(line, "--hostfile");
+    word_add(line, hostfile);
+}
+
+/* Whether a side runs on the hosts of --hostfile: where it needs several nodes and there are real
+ * ones. */
+static const char *hosts_of(const struct bench_places *places, const struct bench_side *side)
+{
+    switch (side->program) {
+    case BENCH_RUN_HOSTS:
+    case BENCH_MPI_HOSTS:
+    case BENCH_NODES:
+    case BENCH_MPI_LINK:
+        return places->hostfile;
+    default:
+        return NULL;
+    }
+}
+
 /* Raw MPI as a user would start it here, by the mpirun that `troupe run` takes; root and crowding
  * have to be allowed aloud. */
-static void mpirun_add(struct line *line, int ranks)
+static void mpirun_add(const char *hostfile, struct line *line, int ranks)
 {
     const char *named = getenv("TROUPE_MPIRUN");
 
     word_add(line, named != NULL && *named != '\0' ? named : "mpirun");
     if (geteuid() == 0)
         word_add(line, "--allow-run-as-root");
-    if (ranks > sysconf(_SC_NPROCESSORS_ONLN))
+    hosts_add(hostfile, line);
+    if (hostfile == NULL && ranks > sysconf(_SC_NPROCESSORS_ONLN))
         word_add(line, "--oversubscribe");
     word_add(line, "-n");
     word_add(line, line->ranks);
@@ -99,6 +123,8 @@ static void mpirun_add(struct line *line, int ranks)
 static void line_build(const struct bench_places *places, const struct bench *bench,
                        const struct bench_side *side, bool is_short, struct line *line)
 {
+    const char *hostfile = hosts_of(places, side);
+
     line->count = 0;
     snprintf(line->ranks, sizeof line->ranks, "%d", bench->ranks);
     snprintf(line->times, sizeof line->times, "%ld", is_short ? side->short_count : side->count);
@@ -108,8 +134,10 @@ static void line_build(const struct bench_places *places, const struct bench *be
     case BENCH_NODES:
     case BENCH_READS:
     case BENCH_RUN_PLAIN:
+    case BENCH_RUN_HOSTS:
         word_add(line, places->troupe.data);
         word_add(line, "run");
+        hosts_add(hostfile, line);
         word_add(line, "-n");
         word_add(line, line->ranks);
         word_add(line, side->program == BENCH_RUN_PLAIN ? plain : places->world.data);
@@ -117,7 +145,8 @@ static void line_build(const struct bench_places *places, const struct bench *be
     case BENCH_MPI:
     case BENCH_MPI_LINK:
     case BENCH_MPI_PLAIN:
-        mpirun_add(line, bench->ranks);
+    case BENCH_MPI_HOSTS:
+        mpirun_add(hostfile, line, bench->ranks);
         word_add(line, side->program == BENCH_MPI_PLAIN ? plain : places->mpi.data);
         break;
     case BENCH_PYTHON:
@@ -195,19 +224,21 @@ static bool number_take(const struct child *child, double *value)
 }
 
 /* What a side needs in its environment: set for its run, and taken back after it. What the user set
- * there stands. */
-static void environment_change(const struct bench_side *side, const char *ranks, bool before)
+ * there stands. simulates: two nodes of this host stand for two hosts. */
+static void environment_change(const struct bench_side *side, bool simulates, const char *ranks,
+                               bool before)
 {
     static bool is_ours[sizeof link_settings / sizeof *link_settings];
 
-    for (size_t i = 0; side->program == BENCH_MPI_LINK && i < sizeof is_ours / sizeof *is_ours; i++)
+    for (size_t i = 0;
+         simulates && side->program == BENCH_MPI_LINK && i < sizeof is_ours / sizeof *is_ours; i++)
         if (before && (is_ours[i] = getenv(link_settings[i][0]) == NULL))
             setenv(link_settings[i][0], link_settings[i][1], 1);
         else if (!before && is_ours[i])
             unsetenv(link_settings[i][0]);
     if (side->program == BENCH_SELF && before)
         setenv("TROUPE_WORKERS", ranks, 1);
-    if ((side->program == BENCH_NODES || side->program == BENCH_READS) && before)
+    if (simulates && (side->program == BENCH_NODES || side->program == BENCH_READS) && before)
         setenv("TROUPE_SIMULATED_NODES", NODES, 1);
     if (side->program == BENCH_READS && before)
         setenv("TROUPE_REMOTE_READ", "get", 1);
@@ -226,14 +257,20 @@ enum bench_outcome bench_sample(const struct bench_places *places, const struct 
     struct child child;
     bool sampled = false, absent;
     const char *program;
+    bool simulates = hosts_of(places, side) == NULL;
     int failed;
 
+    if (places->hostfile == NULL &&
+        (side->program == BENCH_RUN_HOSTS || side->program == BENCH_MPI_HOSTS)) {
+        text_append(reason, "it needs several hosts: name them with --hostfile");
+        return BENCH_ABSENT;
+    }
     line_build(places, bench, side, is_short, &line);
     program = strrchr(line.arguments[0], '/');
     program = program != NULL ? program + 1 : line.arguments[0];
-    environment_change(side, line.ranks, true);
+    environment_change(side, simulates, line.ranks, true);
     failed = child_run(line.arguments, LIMIT_S, &child);
-    environment_change(side, line.ranks, false);
+    environment_change(side, simulates, line.ranks, false);
     if (failed == ETIME)
         text_append(reason, "%s took more than %d s and was ended", program, LIMIT_S);
     else if (failed != 0)

@@ -5,6 +5,7 @@
 #include "fabric/fabric_private.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/networks.h"
 #include "base/text.h"
 
 #define SIMULATED_NODES "TROUPE_SIMULATED_NODES"
@@ -89,6 +91,24 @@ int fabric_simulated_nodes(int *nodes)
                     text);
     *nodes = (int)value;
     return TROUPE_OK;
+}
+
+/* The parameter file that belongs to the MPI we are linked with: PREFIX/lib/libmpi.so has
+ * PREFIX/etc/openmpi-mca-params.conf. */
+static void networks_choose(void)
+{
+    struct text list = { 0 }, conf = { 0 };
+    Dl_info library;
+    const char *end;
+
+    if (dladdr((const void *)(uintptr_t)MPI_Init, &library) != 0 &&
+        (end = strstr(library.dli_fname, "/lib/")) != NULL)
+        text_append(&conf, "%.*s/etc/openmpi-mca-params.conf", (int)(end - library.dli_fname),
+                    library.dli_fname);
+    if (networks_to_avoid("btl_tcp_if_", conf.data, &list))
+        setting("OMPI_MCA_btl_tcp_if_exclude", list.data);
+    text_free(&list);
+    text_free(&conf);
 }
 
 /* The first number of Open MPI's version; 0 of another MPI. May be asked before MPI_Init. */
@@ -180,4 +200,5 @@ void fabric_settings_apply(void)
         setting("OMPI_MCA_mpi_yield_when_idle", "1");
     if (major >= MAJOR_TELLS_FAILURES)
         closed_connections_survive(is_one_host() && nodes == 1);
+    networks_choose();
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/networks.h"
 #include "job/control.h"
 #include "job/launcher_only.h"
 #include "job/place.h"
@@ -167,6 +168,17 @@ static void silence_notice(struct words *environment)
     launcher_set_default(environment, "oob_tcp_keepalive_probes", "5");
 }
 
+/* Open MPI's daemons speak to each other before any rank of ours runs; the ranks see to themselves
+ * (fabric/settings.c). */
+static void networks_choose(struct words *environment)
+{
+    struct text list = { 0 };
+
+    if (networks_to_avoid("oob_tcp_if_", NULL, &list))
+        words_set_default(environment, "OMPI_MCA_oob_tcp_if_exclude", list.data);
+    text_free(&list);
+}
+
 /* A run inside a rank starts a world of its own: what the outer launcher said is not for it. */
 static void outer_world_remove(struct words *environment)
 {
@@ -212,6 +224,7 @@ static void environment_build(const struct job_run *run, const char *mpirun, con
         words_set(environment, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }
     silence_notice(environment);
+    networks_choose(environment);
     for (char *const *setting = run->settings; setting != NULL && *setting != NULL; setting++) {
         char *name = strndup(*setting, strcspn(*setting, "="));
 

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #define ARENA_SHARE 2 /* the default arena is memory / ARENA_SHARE / nodes on this host */
 
@@ -63,11 +64,16 @@ static int arena_choose(const struct start *start, uint64_t *bytes)
     return TROUPE_OK;
 }
 
-/* What each rank tells the others: its result with the sentence, and its place. */
+/* What each rank tells the others: its result and its place. Every rank gathers all of these, so
+ * they are small; what went wrong is told only where something did. */
 struct muster {
     int result;
     uint32_t place; /* node << 16 | local rank */
     int32_t keeper; /* its pid */
+    uint64_t host;  /* its name's hash */
+};
+
+struct complaint {
     char host[TROUPE_HOST_SIZE];
     char sentence[REPORT_SENTENCE];
 };
@@ -78,30 +84,54 @@ struct mustered {
     pid_t parent;     /* 0 when it is on another host */
 };
 
-/* Gathers every rank's result; the first failure becomes everybody's. mustered may be NULL. */
-static int agree(const struct fabric_place *place, int result, struct mustered *mustered)
+static uint64_t host_hash(void)
 {
-    struct muster mine = { .result = result,
-                           .place = (uint32_t)place->node << 16 | (uint32_t)place->local_rank,
-                           .keeper = (int32_t)getppid() };
-    struct muster *all = calloc((size_t)place->size, sizeof *all);
+    char host[TROUPE_HOST_SIZE] = "";
+
+    gethostname(host, sizeof host - 1);
+    return XXH3_64bits(host, strlen(host));
+}
+
+/* The sentence of the rank whose result is the first failure becomes everybody's. */
+static int failure_share(const struct fabric_place *place, int rank, int result)
+{
+    struct complaint mine = { .host = "" };
+    struct complaint *all = calloc((size_t)place->size, sizeof *all);
     int outcome;
 
     if (all == NULL)
         return fail(TROUPE_NO_MEMORY, "no memory for a list of %d ranks", place->size);
     gethostname(mine.host, sizeof mine.host - 1);
-    if (result != TROUPE_OK)
+    if (place->rank == rank)
         snprintf(mine.sentence, sizeof mine.sentence, "%s", troupe_last_error());
+    outcome = fabric_allgather(&mine, sizeof mine, all);
+    if (outcome == TROUPE_OK)
+        outcome = fail(result, "rank %d on %s: %s", rank, all[rank].host, all[rank].sentence);
+    free(all);
+    return outcome;
+}
+
+/* Gathers every rank's result; the first failure becomes everybody's. mustered may be NULL. */
+static int agree(const struct fabric_place *place, int result, struct mustered *mustered)
+{
+    struct muster mine = { .result = result,
+                           .place = (uint32_t)place->node << 16 | (uint32_t)place->local_rank,
+                           .keeper = (int32_t)getppid(),
+                           .host = host_hash() };
+    struct muster *all = calloc((size_t)place->size, sizeof *all);
+    int outcome;
+
+    if (all == NULL)
+        return fail(TROUPE_NO_MEMORY, "no memory for a list of %d ranks", place->size);
     outcome = fabric_allgather(&mine, sizeof mine, all);
     for (int rank = 0; outcome == TROUPE_OK && rank < place->size; rank++) {
         if (mustered != NULL)
             mustered->places[rank] = all[rank].place;
         if (all[rank].result != TROUPE_OK)
-            outcome = fail(all[rank].result, "rank %d on %s: %s", rank, all[rank].host,
-                           all[rank].sentence);
+            outcome = failure_share(place, rank, all[rank].result);
     }
     if (mustered != NULL)
-        mustered->parent = strcmp(all[0].host, mine.host) == 0 ? all[0].keeper : 0;
+        mustered->parent = all[0].host == mine.host ? all[0].keeper : 0;
     free(all);
     return outcome;
 }

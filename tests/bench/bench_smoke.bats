@@ -90,6 +90,13 @@ refused()
     grep -q 'process.start_join.rank has no baseline: cannot run python3' "$here/err"
 }
 
+@test "without hosts what is between them is null, which is said, and is no failure" {
+    troupe bench world.start.nodes4 --short --json >"$here/report" 2>"$here/err"
+    grep -q '"value": null' "$here/report"
+    grep -q 'world.start.nodes4 has no value: .*--hostfile' "$here/err"
+    refused world.start.nodes4 --hostfile "$here/none"
+}
+
 @test "without mpirun there is no value: null, one line a bench, status 1" {
     local status=0
 

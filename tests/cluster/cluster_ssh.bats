@@ -93,3 +93,31 @@ over() {
     run on head troupe run --hostfile hosts sh -c 'exit 7'
     [ "$status" -eq 7 ]
 }
+
+# Docker's network has the same address on every host: Open MPI would wait there for ever.
+@test "networks within a host are left alone, unless somebody names them" {
+    for node in node1 node2; do
+        cluster inside "$node" sh -c 'ip link add docker0 type bridge &&
+            ip address add 172.17.0.1/16 dev docker0 && ip link set docker0 up'
+    done
+    over 2 "$examples/roll_call" | grep '4 of 4'
+    hosts_are node1:1 node2:1
+    on node1 env OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 \
+        troupe run --hostfile hosts "$examples/roll_call" | grep '2 of 2'
+    for node in node1 node2; do
+        cluster inside "$node" ip link delete docker0
+    done
+}
+
+@test "nodes whose own names do not resolve: addresses do" {
+    echo "127.0.0.1 localhost" >nameless
+    for node in node1 node2; do
+        cluster inside "$node" mount --bind "$PWD/nameless" /etc/hosts
+    done
+    run -2 on node1 getent hosts node1
+    hosts_are 10.77.0.11:2 10.77.0.12:2
+    TROUPE_LOG=error on node1 troupe run --hostfile hosts "$examples/roll_call" | grep '4 of 4'
+    for node in node1 node2; do
+        cluster inside "$node" umount /etc/hosts
+    done
+}

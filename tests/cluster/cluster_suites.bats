@@ -84,7 +84,6 @@ suite() {
 }
 
 @test "leaders that die with requests under way" {
-    suite 8 object/test_leaders
     suite 16 object/test_leader_points
 }
 
