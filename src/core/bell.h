@@ -73,8 +73,9 @@ void bell_ring(const struct arena *arena, struct bell *bell, int count);
 void bell_mark_with(void (*begin)(const char *name), void (*end)(void));
 
 /* Has waiters of this process do other work before they sleep, until there is a change or nothing
- * more to do; without `changed`, for one turn. NULL: none. A waiter whose change came with that work is likely to wait for more of
- * it (actor.was_brought), and should not look elsewhere first. */
+ * more to do; without `changed`, for one turn. NULL: none. A waiter whose change came with that
+ * work is likely to wait for more of it (actor.was_brought), and should not look elsewhere
+ * first. */
 enum bell_driven { BELL_NOTHING, BELL_CHANGED, BELL_BROUGHT };
 typedef enum bell_driven (*bell_driver)(bool (*changed)(const void *context), const void *context);
 void bell_drive_with(bell_driver driver);

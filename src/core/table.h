@@ -105,8 +105,8 @@ void table_open_end(struct actor *actor);
 /* For recovery. */
 void table_open_bury(const struct arena *arena, struct slot *slot);
 
-/* Looks for orphans of a kind. Call table_orphans_any first, after table_open_begin: it forgets that
- * there are any, and if the caller dies before it has seen to all of them, recovery notes that
+/* Looks for orphans of a kind. Call table_orphans_any first, after table_open_begin: it forgets
+ * that there are any, and if the caller dies before it has seen to all of them, recovery notes that
  * again. table_orphan_next walks; 0 at the end. */
 bool table_orphans_any(struct actor *actor, enum object_kind kind);
 uint64_t table_orphan_next(struct actor *actor, enum object_kind kind, uint64_t *index);

@@ -259,8 +259,8 @@ static int loads_read(struct dl_phdr_info *info, size_t size, void *loads)
     return 1;
 }
 
-/* The library, if the process has it. For one that it has not the loader searches every folder, some
- * thirty system calls for each fork: it is asked again only when it has loaded something. */
+/* The library, if the process has it. For one that it has not the loader searches every folder,
+ * some thirty system calls for each fork: it is asked again only when it has loaded something. */
 static void *library_if_loaded(void)
 {
     static _Atomic unsigned long long searched; /* at so many loads it was not there */

@@ -20,7 +20,7 @@
 
 #define SIMULATED_NODES "TROUPE_SIMULATED_NODES"
 
-/* Open MPI's first versions in which osc/rdma is sound, and in which MPI tells of dead processes. */
+/* Open MPI's first versions in which osc/rdma is sound, and in which MPI tells of the dead. */
 #define MAJOR_WITHOUT_FAULT 5
 #define MAJOR_TELLS_FAILURES 5
 

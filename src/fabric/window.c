@@ -59,9 +59,9 @@ static size_t parts_sum(size_t part)
 
 /* Whether the window is worth asking for; its first rank's answer counts. One rank alone gets
  * private memory. An MPI that tells of failures warns of each window, so it makes only the one that
- * was asked for, of all nodes. Other backings than System V would be freed again. And a rank that fails inside
- * MPI_Win_allocate_shared leaves Open MPI's other ranks waiting for it, so what would make it fail
- * is tried first. */
+ * was asked for, of all nodes. Other backings than System V would be freed again. And a rank that
+ * fails inside MPI_Win_allocate_shared leaves Open MPI's other ranks waiting for it, so what would
+ * make it fail is tried first. */
 static bool window_is_promising(size_t part)
 {
     const char *backing = getenv("OMPI_MCA_shmem");

@@ -108,8 +108,8 @@ static bool memory_reading_blocked(void)
     return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != 1;
 }
 
-/* Whether mpirun starts ranks by PRRTE, as from Open MPI 5 on: its prterun lies beside it. Before, it
- * was a link to orterun. */
+/* Whether mpirun starts ranks by PRRTE, as from Open MPI 5 on: its prterun lies beside it. Before,
+ * it was a link to orterun. */
 static bool is_prrte(const char *mpirun)
 {
     struct text prterun = { 0 };
@@ -192,8 +192,8 @@ static void outer_world_remove(struct words *environment)
 }
 
 /* In Slurm, mpirun starts its daemons by srun, as a step of one task on each other host. srun reads
- * these, and what the job asked for each task would be all that a daemon gets, and with it the ranks
- * of its host. */
+ * these, and what the job asked for each task would be all that a daemon gets, and with it the
+ * ranks of its host. */
 static void slurm_step_prepare(const struct job_run *run, struct words *environment)
 {
     static const char *const shares[] = { "SLURM_GPUS_PER_TASK=", "SLURM_TRES_PER_TASK=",

@@ -193,8 +193,8 @@ static bool is_named(struct actor *actor, uint64_t handle, bool *known)
     return result == TROUPE_OK && found == handle;
 }
 
-/* Ends what openers of this kind made on this node and died before they had named it. Their claim of
- * the name may still be on its way to the name's home: then the name is a stale one. */
+/* Ends what openers of this kind made on this node and died before they had named it. Their claim
+ * of the name may still be on its way to the name's home: then the name is a stale one. */
 static void orphans_end(struct actor *actor, const struct named *named)
 {
     uint64_t index = 0, handle;

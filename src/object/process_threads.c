@@ -56,7 +56,8 @@ void process_threads_forked(void)
 }
 
 /* The kernel adds a link to the folder for each thread, so one look tells that the caller and ours
- * are all there are. MPI's may have ended since they were counted: with some a look is not enough. */
+ * are all there are. MPI's may have ended since they were counted: with some a look is not
+ * enough. */
 static bool only_own_are_here(void)
 {
     struct stat folder;

@@ -192,8 +192,8 @@ static bool offer_make(struct nurses *nurses, uint64_t handle)
     return made;
 }
 
-/* The keeper waits for that once the world ends, of which it is told by a ring, too: it counts after
- * that, or we see it. */
+/* The keeper waits for that once the world ends, of which it is told by a ring, too: it counts
+ * after that, or we see it. */
 static void child_is_over(struct nurses *nurses, const struct arena *arena)
 {
     atomic_fetch_sub(&nurses->children, 1);

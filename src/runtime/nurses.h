@@ -32,7 +32,8 @@ struct nurses {
 
 int nurses_init(struct nurses *nurses, const struct start *start);
 
-/* Starts a fresh process, or takes a forked one, and tells its end. By the keeper's thread alone. */
+/* Starts a fresh process, or takes a forked one, and tells its end. By the keeper's thread
+ * alone. */
 void nurses_begin(struct nurses *nurses, struct actor *actor, uint64_t handle);
 
 /* With no process left: the threads leave. */

@@ -30,7 +30,7 @@ static void an_address_made_here_is_of_here(void **state)
     assert_false(control_is_here("unix:@troupe-00,another-host"));
 }
 
-/* srun carries it to hosts where nobody listens: a rank there has no supervisor, and says nothing. */
+/* srun carries it to hosts where nobody listens: a rank there has no supervisor, and is silent. */
 static void an_address_of_another_host_is_dropped(void **state)
 {
     (void)state;

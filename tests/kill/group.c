@@ -1,6 +1,6 @@
-/* A group, killed at every instruction of its start (alone, with a member on another node, and called
- * off because a rank was taken), of a member's run from the decision to its end, of the last end of
- * a group, and of whoever recovers any of them.
+/* A group, killed at every instruction of its start (alone, with a member on another node, and
+ * called off because a rank was taken), of a member's run from the decision to its end, of the last
+ * end of a group, and of whoever recovers any of them.
  *
  * After every recovery all of the members run, or none: the group says so to every rank that has a
  * member, no rank has one that the group does not count, and the heap holds the group and what its
@@ -285,7 +285,7 @@ static void operate_member(struct kill_world *world)
     process_rank_next(&world->victim, rank);
 }
 
-/* Its end is whole or not there; when it is not, the rank's keeper writes it (process_rank_lost). */
+/* Its end is whole or not there; if it is not, the rank's keeper writes it (process_rank_lost). */
 static bool check_member(struct kill_world *world, bool done)
 {
     struct record *record;

@@ -1,6 +1,6 @@
-/* A message in bulk that lands in the arena (dock.h), killed at every instruction from the landing's
- * memory to its end: the queue has the message or has not, and nobody keeps the block. Linked with
- * --wrap=actor_open: what this process opens for itself is the victim's. */
+/* A message in bulk that lands in the arena (dock.h), killed at every instruction from the
+ * landing's memory to its end: the queue has the message or has not, and nobody keeps the block.
+ * Linked with --wrap=actor_open: what this process opens for itself is the victim's. */
 #include "harness.h"
 
 #include "core/dock.h"

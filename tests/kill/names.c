@@ -1,7 +1,7 @@
-/* Opening an object by its name, killed at every instruction: the name leads to an object that lives
- * or to none, and an object that was made without getting its name is ended by the next one that
- * makes an object of its kind. Linked with --wrap=world_enter: the dict of names is used by its
- * public calls. */
+/* Opening an object by its name, killed at every instruction: the name leads to an object that
+ * lives or to none, and an object that was made without getting its name is ended by the next one
+ * that makes an object of its kind. Linked with --wrap=world_enter: the dict of names is used by
+ * its public calls. */
 #include "harness.h"
 
 #include "core/recover.h"

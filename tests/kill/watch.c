@@ -11,8 +11,8 @@
 #include "object/queue_local.h"
 #include "object/wait.h"
 
-/* memo: two events, a queue, an end of a pipe and a process, which are waited for; the queue of that
- * end. */
+/* memo: two events, a queue, an end of a pipe and a process, which are waited for; the queue of
+ * that end. */
 enum {
     MEMO_FIRST,
     MEMO_SECOND,

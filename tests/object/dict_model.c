@@ -2,11 +2,11 @@
  * read of the entry alone, against every story of a few changes to one and two buckets, with every
  * value that each of their loads may return.
  *
- * Memory is weaker here than any processor's that keeps the C language's promises: a load may return
- * any write that the thread must not know to be overwritten. What a thread must know comes by
- * release and acquire alone: a write carries all that its writer knew, whoever reads it knows that
- * from then on, and a lock hands it from owner to owner. Entries, blocks and buckets are used again
- * at once; a block that somebody else writes to looks just like an entry of the key.
+ * Memory is weaker here than any processor's that keeps the C language's promises: a load may
+ * return any write that the thread must not know to be overwritten. What a thread must know comes
+ * by release and acquire alone: a write carries all that its writer knew, whoever reads it knows
+ * that from then on, and a lock hands it from owner to owner. Entries, blocks and buckets are used
+ * again at once; a block that somebody else writes to looks just like an entry of the key.
  *
  * What is looked for: two halves of different values; a value, or an absence, that the key did not
  * have at any moment of the look; and, of two looks in a row, the second one older than the first.
@@ -16,8 +16,8 @@
  * each other; what the copy's version belonged to is known to it once the copy proves.
  *
  * The steps are those of dict_read.h (reading_try) and dict_read.c (get_look), dict_write.c,
- * dict_remove.c, dict_add.c, dict_seal.c, dict_grow.c (split_commit), dict_share.c (the end and the beginning)
- * and of core/tx.c for a writer that dies: all its writes come again. */
+ * dict_remove.c, dict_add.c, dict_seal.c, dict_grow.c (split_commit), dict_share.c (the end and the
+ * beginning) and of core/tx.c for a writer that dies: all its writes come again. */
 #include "counts.h"
 
 #include <setjmp.h>
