@@ -180,15 +180,17 @@ void process_running(struct actor *actor, uint64_t handle, int rank, int method,
     lock_give(actor, &record->lock);
 }
 
+/* Under the lock, so that the copy is over for whoever uses the record again. */
 int process_order_find(struct actor *actor, uint64_t handle, struct order *order)
 {
     struct record *record;
-    int result = table_find(actor, handle, OBJECT_PROCESS, &record);
+    int result = table_lock(actor, handle, OBJECT_PROCESS, &record);
 
     if (result != TROUPE_OK)
         return result;
     order->head = process_of(record)->order;
     order_view(order, arena_at(&actor->arena, atomic_load(&process_of(record)->argument)));
+    lock_give(actor, &record->lock);
     return TROUPE_OK;
 }
 
