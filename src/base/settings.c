@@ -52,7 +52,7 @@ const struct settings_row settings_table[] = {
       "whether a connection closed by a death is survived" },
     { "OMPI_MCA_btl_base_warn_peer_error", SETTINGS_OPEN_MPI, "0 with the one above",
       "whether MPI says so, too" },
-    { "OMPI_MCA_btl_tcp_if_exclude", SETTINGS_OPEN_MPI, "networks within the host, where there are any",
+    { "OMPI_MCA_btl_tcp_if_exclude", SETTINGS_OPEN_MPI, "networks within the host, if any",
       "the networks that ranks do not use between hosts" },
     { "OMPI_MCA_plm_slurm_args", SETTINGS_OPEN_MPI, "--gpus=N in a Slurm job with GPUs",
       "the GPUs that mpirun asks Slurm for where its ranks are" },
