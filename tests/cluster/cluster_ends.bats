@@ -116,7 +116,6 @@ still() {
 leader_still() {
     local victim
     hosts_are node1:3 node2:1
-    work_settings=(TROUPE_SILENCE=4)
     work_begins 3
     victim=$(awk '/^rank 3 works/ { print $NF }' out)
     cluster inside node2 kill -STOP "$victim"
