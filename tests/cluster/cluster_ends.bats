@@ -17,14 +17,11 @@ teardown() {
     cluster_teardown
 }
 
-work_settings=()
-
 # Starts ranks that work on both nodes; returns when all four do.
 work_begins() {
     rm -f out err # the last round's
-    timeout 120 "$BATS_TEST_DIRNAME/ssh" node1 env "${work_settings[@]}" \
-        troupe run --hostfile hosts "$rooms/cluster/work" "$@" \
-        >out 2>err </dev/null 3>&- &
+    timeout 120 "$BATS_TEST_DIRNAME/ssh" node1 troupe run --hostfile hosts \
+        "$rooms/cluster/work" "$@" >out 2>err </dev/null 3>&- &
     run_pid=$!
     await all_work
 }
