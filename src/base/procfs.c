@@ -52,7 +52,7 @@ bool procfs_process(pid_t pid, struct procfs_process *process)
     if (fields == NULL || sscanf(fields, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
                                  &process->state, &process->parent, &user, &system) != 4)
         return false;
-    for (int number = 3; field != NULL && number <= 48; number++)
+    for (int number = 4; field != NULL && number <= 48; number++)
         field = strchr(field + 1, ' ');
     if (field != NULL)
         sscanf(field, " %lu %lu", &start, &end);

@@ -1,5 +1,5 @@
-/* What the kernel's files in /proc and of control groups say. Nothing here sets an error: who cannot
- * read goes on without. */
+/* What the kernel's files in /proc and of control groups say. Nothing here sets an error: who
+ * cannot read goes on without. */
 #ifndef TROUPE_BASE_PROCFS_H
 #define TROUPE_BASE_PROCFS_H
 
@@ -21,7 +21,8 @@ struct procfs_process {
 /* False for one that has been buried, or that cannot be read. */
 bool procfs_process(pid_t pid, struct procfs_process *process);
 
-/* Whether one of its threads runs, waits for a core, or waits in the kernel for memory or a disk. */
+/* Whether one of its threads runs, waits for a core, or waits in the kernel for memory or a
+ * disk. */
 bool procfs_is_busy(pid_t pid);
 
 #endif

@@ -95,8 +95,8 @@ static void descriptor_move(int *descriptor, int number)
         *descriptor = number;
 }
 
-/* Blank arguments: a kill by the command line (pkill -f) must not find the janitor either. Who hides
- * where they lie only loses this. */
+/* Blank arguments: a kill by the command line (pkill -f) must not find the janitor either. Who
+ * hides where they lie only loses this. */
 static void arguments_blank(void)
 {
     struct procfs_process self;

@@ -109,8 +109,8 @@ static inline const struct entry *reading_entry(const struct reading *reading, u
     return words_readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
 }
 
-/* The key's entry among the bucket's cells. TROUPE_NOT_FOUND, or LOOK_AGAIN. The outputs are set when
- * it is there. */
+/* The key's entry among the bucket's cells. TROUPE_NOT_FOUND, or LOOK_AGAIN. The outputs are set
+ * when it is there. */
 static inline __attribute__((always_inline)) int reading_find(const struct reading *reading,
                                                               const struct dict_key *key,
                                                               const struct entry **entry,
