@@ -84,6 +84,6 @@ deaths() {
 }
 
 @test "a whole node is lost, and the others run its tasks" {
-    deaths 2 3
+    TROUPE_SILENCE=2 deaths 2 3
     grep -q 'node 1 is lost' err
 }
