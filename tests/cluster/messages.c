@@ -150,7 +150,8 @@ static int queue_lease(int i)
 {
     uint64_t value;
     troupe_lease lease;
-    int result = troupe_queue_lease(board.queue, &value, sizeof value, NULL, &lease, TROUPE_NO_WAIT);
+    int result =
+        troupe_queue_lease(board.queue, &value, sizeof value, NULL, &lease, TROUPE_NO_WAIT);
 
     (void)i;
     return result == TROUPE_OK ? troupe_queue_done(board.queue, lease) : result;
