@@ -193,21 +193,40 @@ static int place_on(struct actor *actor, const struct order *order, struct recor
     return remote_offer(actor, order, record, placing);
 }
 
-/* The caller's own node comes first, the others in turn. A node that is lost has no idle rank. */
-int process_idle_find(struct actor *actor, const struct order *order, struct record *record,
-                      int node, int *rank)
+/* How far beyond the own node this process last found an idle rank: the nodes before that one were
+ * busy, and to ask them again for every process would take messages with the square of the nodes. */
+static _Atomic int idle_from;
+
+/* An idle rank of any other node; a node that is lost has none. */
+static int elsewhere_find(struct actor *actor, const struct order *order, struct record *record,
+                          struct placing *placing)
 {
-    struct placing placing = { .mode = MODE_IDLE_RANK, .node = node };
+    int others = world_here.nodes - 1,
+        from = atomic_load_explicit(&idle_from, memory_order_relaxed);
     int result = TROUPE_BUSY;
 
-    if (node >= 0)
-        result = place_on(actor, order, record, &placing);
-    for (int step = 0; node < 0 && result == TROUPE_BUSY && step < world_here.nodes; step++) {
-        placing.node = (world_here.node + step) % world_here.nodes;
-        result = place_on(actor, order, record, &placing);
+    for (int step = 0; result == TROUPE_BUSY && step < others; step++) {
+        int beyond = (from + step) % others;
+
+        placing->node = (world_here.node + 1 + beyond) % world_here.nodes;
+        result = place_on(actor, order, record, placing);
+        if (result == TROUPE_OK)
+            atomic_store_explicit(&idle_from, beyond, memory_order_relaxed);
         if (result == TROUPE_LOST)
             result = TROUPE_BUSY;
     }
+    return result;
+}
+
+/* The caller's own node comes first, the others in turn from the one that had an idle rank last. */
+int process_idle_find(struct actor *actor, const struct order *order, struct record *record,
+                      int node, int *rank)
+{
+    struct placing placing = { .mode = MODE_IDLE_RANK, .node = node >= 0 ? node : world_here.node };
+    int result = place_on(actor, order, record, &placing);
+
+    if (result == TROUPE_BUSY && node < 0)
+        result = elsewhere_find(actor, order, record, &placing);
     *rank = placing.rank;
     return result;
 }

@@ -376,21 +376,26 @@ static struct losses drain_all(struct actor *actor)
     return lost;
 }
 
+/* Has a node's daemons end: by SIGTERM or, with kills, by SIGKILL. Whether some are left. */
+static bool daemons_end_on(struct actor *actor, int node, bool kills)
+{
+    struct request request = { .op = SERVICE_NODE_DAEMONS, .words = { kills } };
+    struct answer answer;
+    int result = service_call(actor, node, &request,
+                              kills ? CLOCK_FOREVER : clock_deadline(DAEMON_GRACE_MS), &answer);
+
+    if (result == TROUPE_OK)
+        free(answer.data);
+    return result != TROUPE_OK;
+}
+
 /* The daemons of all nodes, when nothing else runs any more. */
 static void daemons_end(struct actor *actor)
 {
-    struct request request = { .op = SERVICE_NODE_DAEMONS };
-    struct answer answer;
-
     process_daemons_end(actor);
     for (int node = 0; node < world_here.nodes; node++)
-        for (int kills = 0; node != world_here.node && kills <= 1; kills++) {
-            request.words[0] = (uint64_t)kills;
-            if (service_call(actor, node, &request,
-                             kills ? CLOCK_FOREVER : clock_deadline(DAEMON_GRACE_MS),
-                             &answer) == TROUPE_OK)
-                free(answer.data);
-        }
+        if (node != world_here.node && daemons_end_on(actor, node, false))
+            daemons_end_on(actor, node, true);
 }
 
 static void others_end(struct actor *actor, enum node_state state)

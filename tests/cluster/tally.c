@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum { FRAME_TAG = 1, FRAME_WHOLE = 1, FRAME_CREDIT = 3 };
 
 struct counts {
     atomic_ulong messages, bytes, credits, beats;
+    atomic_bool is_open;
 };
 
 static struct counts *counts;
@@ -46,6 +48,17 @@ struct tally tally_between(struct tally before, struct tally after)
 {
     return (struct tally){ after.messages - before.messages, after.bytes - before.bytes,
                            after.credits - before.credits, after.beats - before.beats };
+}
+
+void tally_gate_open(void)
+{
+    atomic_store(&counts->is_open, true);
+}
+
+void tally_gate_pass(void)
+{
+    while (!atomic_load(&counts->is_open))
+        usleep(10000);
 }
 
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int rank, int tag, MPI_Comm world,

@@ -25,4 +25,8 @@ struct tally tally_read(void);
 /* What was sent between two readings. */
 struct tally tally_between(struct tally before, struct tally after);
 
+/* A gate for all processes, shut at first: they see it open without a message. */
+void tally_gate_open(void);
+void tally_gate_pass(void);
+
 #endif
