@@ -193,17 +193,16 @@ static int place_on(struct actor *actor, const struct order *order, struct recor
     return remote_offer(actor, order, record, placing);
 }
 
-/* How far beyond the own node this process last found an idle rank: the nodes before that one were
- * busy, and to ask them again for every process would take messages with the square of the nodes. */
+/* How far beyond the own node this process last found an idle rank. The nodes before that one were
+ * busy; to ask them again for every process would take messages with the square of the nodes. */
 static _Atomic int idle_from;
 
 /* An idle rank of any other node; a node that is lost has none. */
 static int elsewhere_find(struct actor *actor, const struct order *order, struct record *record,
                           struct placing *placing)
 {
-    int others = world_here.nodes - 1,
-        from = atomic_load_explicit(&idle_from, memory_order_relaxed);
-    int result = TROUPE_BUSY;
+    int from = atomic_load_explicit(&idle_from, memory_order_relaxed);
+    int others = world_here.nodes - 1, result = TROUPE_BUSY;
 
     for (int step = 0; result == TROUPE_BUSY && step < others; step++) {
         int beyond = (from + step) % others;
