@@ -262,7 +262,7 @@ enum bench_outcome bench_sample(const struct bench_places *places, const struct 
 
     if (places->hostfile == NULL &&
         (side->program == BENCH_RUN_HOSTS || side->program == BENCH_MPI_HOSTS)) {
-        text_append(reason, "it needs several hosts: name them with --hostfile");
+        text_append(reason, "not on this machine: it needs several hosts, which --hostfile names");
         return BENCH_ABSENT;
     }
     line_build(places, bench, side, is_short, &line);

@@ -276,12 +276,12 @@ static int journal_name(struct map_options *options, const char *path, const cha
 
 static bool switch_take(int letter, struct map_options *options)
 {
-    bool *const switches[] = { [OPTION_SHELL - OPTION_SHELL] = &options->shell,
-                               [OPTION_UNORDERED - OPTION_SHELL] = &options->unordered,
-                               [OPTION_TAG - OPTION_SHELL] = &options->tag };
-
-    if (letter >= OPTION_SHELL && letter <= OPTION_TAG)
-        *switches[letter - OPTION_SHELL] = true;
+    if (letter == OPTION_SHELL)
+        options->shell = true;
+    else if (letter == OPTION_UNORDERED)
+        options->unordered = true;
+    else if (letter == OPTION_TAG)
+        options->tag = true;
     else if (letter == OPTION_JSON)
         options->json = true;
     else if (letter == OPTION_RESUME)

@@ -3,43 +3,31 @@
  * limit. */
 #include "core/memory.h"
 
+#include "base/procfs.h"
+
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define GROUP_PATH_MAX 4096
 
 static uint64_t meminfo(const char *field)
 {
-    FILE *file = fopen("/proc/meminfo", "re");
-    char line[128];
-    uint64_t kilobytes = 0;
-    size_t length = strlen(field);
+    int64_t kilobytes;
 
-    if (file == NULL)
-        return UINT64_MAX;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, field, length) == 0 && line[length] == ':')
-            kilobytes = strtoull(line + length + 1, NULL, 10);
-    fclose(file);
-    return kilobytes > 0 ? kilobytes * 1024 : UINT64_MAX;
+    return procfs_number("/proc/meminfo", field, &kilobytes) && kilobytes > 0
+               ? (uint64_t)kilobytes * 1024
+               : UINT64_MAX;
 }
 
 /* One number of a group's file; UINT64_MAX for "max" and for what cannot be read. */
 static uint64_t group_number(const char *directory, const char *name)
 {
-    char path[GROUP_PATH_MAX + 64], text[64] = "";
-    FILE *file;
+    char path[GROUP_PATH_MAX + 64];
+    int64_t number;
 
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return UINT64_MAX;
-    if (fgets(text, sizeof text, file) == NULL)
-        text[0] = '\0';
-    fclose(file);
-    return text[0] >= '0' && text[0] <= '9' ? strtoull(text, NULL, 10) : UINT64_MAX;
+    return procfs_number(path, NULL, &number) && number >= 0 ? (uint64_t)number : UINT64_MAX;
 }
 
 /* Bytes of page cache that the group would drop before it kills. */
@@ -122,7 +110,7 @@ static void groups_read(uint64_t *limit, uint64_t *left)
 
 uint64_t memory_available(void)
 {
-    uint64_t limit, left, machine = meminfo("MemAvailable");
+    uint64_t limit, left, machine = meminfo("MemAvailable:");
 
     groups_read(&limit, &left);
     return machine < left ? machine : left;
@@ -130,7 +118,7 @@ uint64_t memory_available(void)
 
 uint64_t memory_total(void)
 {
-    uint64_t limit, left, machine = meminfo("MemTotal");
+    uint64_t limit, left, machine = meminfo("MemTotal:");
 
     groups_read(&limit, &left);
     return machine < limit ? machine : limit;

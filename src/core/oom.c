@@ -2,12 +2,11 @@
  * users too, where they share the kernel. So what is told of it says "probably". */
 #include "core/oom.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/clock.h"
+#include "base/procfs.h"
 
 #define MOMENT_MS 1000 /* one death is asked about by several threads */
 #define NOT_WATCHED UINT64_MAX
@@ -19,17 +18,9 @@ static uint64_t struck_until;
 /* 0 on a kernel that does not count (before 4.13). */
 static uint64_t kills_read(void)
 {
-    FILE *file = fopen("/proc/vmstat", "re");
-    char line[128];
-    uint64_t kills = 0;
+    int64_t kills = 0;
 
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "oom_kill %" SCNu64, &kills) == 1)
-            break;
-    fclose(file);
-    return kills;
+    return procfs_number("/proc/vmstat", "oom_kill ", &kills) ? (uint64_t)kills : 0;
 }
 
 /* A thread that held the lock is not in a forked child, which does not watch. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/procfs.h"
 
 enum word {
     WORD_STARTED,   /* janitor: the command's process id */
@@ -94,24 +95,18 @@ static void descriptor_move(int *descriptor, int number)
         *descriptor = number;
 }
 
-/* Blank arguments: a kill by the command line (pkill -f) must not find the janitor either. Fields
- * 48 and 49 of /proc/self/stat bound them; whoever forbids that only loses this. */
+/* Blank arguments: a kill by the command line (pkill -f) must not find the janitor either. Who
+ * hides where they lie only loses this. */
 static void arguments_blank(void)
 {
-    unsigned long start = 0, end = 0;
-    char line[1024], *field;
-    FILE *file = fopen("/proc/self/stat", "re");
+    struct procfs_process self;
+    size_t size;
 
-    if (file == NULL)
+    if (!procfs_process(getpid(), &self) || self.arguments_end <= self.arguments)
         return;
-    field = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-    fclose(file);
-    for (int i = 3; field != NULL && i <= 48; i++)
-        field = strchr(field + 1, ' ');
-    if (field == NULL || sscanf(field, " %lu %lu", &start, &end) != 2 || end <= start)
-        return;
-    memset((void *)start, 0, end - start);
-    memcpy((void *)start, "janitor", end - start > 7 ? 7 : end - start - 1);
+    size = self.arguments_end - self.arguments;
+    memset((void *)self.arguments, 0, size);
+    memcpy((void *)self.arguments, "janitor", size > 7 ? 7 : size - 1);
 }
 
 static void command_become(const struct duty *duty, const struct sigaction *before, int report,

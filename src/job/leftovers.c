@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/procfs.h"
 #include "base/text.h"
 
 void leftovers_note(struct leftovers_pids *pids, pid_t pid)
@@ -57,36 +58,13 @@ struct relations {
     size_t count, capacity;
 };
 
-/* The command's name in /proc/<pid>/stat may hold anything, so the fields are read after its last
- * parenthesis: state, then the parent. */
-static bool process_look(pid_t pid, char *state, pid_t *parent)
-{
-    char path[64], line[512];
-    const char *after;
-    ssize_t size;
-    int file;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    size = read(file, line, sizeof line - 1);
-    close(file);
-    if (size <= 0)
-        return false;
-    line[size] = '\0';
-    after = strrchr(line, ')');
-    return after != NULL && sscanf(after + 1, " %c %d", state, parent) == 2;
-}
-
 /* One that nobody has waited for yet is gone too: PID 1 of a container may never do it. */
 static bool process_is_gone(pid_t pid)
 {
-    pid_t parent;
-    char state;
+    struct procfs_process process;
 
     return (kill(pid, 0) != 0 && errno == ESRCH) ||
-           (process_look(pid, &state, &parent) && (state == 'Z' || state == 'X'));
+           (procfs_process(pid, &process) && (process.state == 'Z' || process.state == 'X'));
 }
 
 static void relations_add(struct relations *all, pid_t pid, pid_t parent)
@@ -111,13 +89,11 @@ static void relations_read(struct relations *all)
     if (folder == NULL)
         return;
     while ((entry = readdir(folder)) != NULL) {
-        pid_t parent;
-        char state;
+        struct procfs_process process;
         long pid;
 
-        if (text_to_long(entry->d_name, 1, INT_MAX, &pid) &&
-            process_look((pid_t)pid, &state, &parent))
-            relations_add(all, (pid_t)pid, parent);
+        if (text_to_long(entry->d_name, 1, INT_MAX, &pid) && procfs_process((pid_t)pid, &process))
+            relations_add(all, (pid_t)pid, process.parent);
     }
     closedir(folder);
 }

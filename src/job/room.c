@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/procfs.h"
 
 enum {
     /* A keeper, and a rank with Open MPI's two threads and Troupe's service. */
@@ -18,33 +19,12 @@ enum {
     MEMORY_A_RANK_KIB = 10 * 1024
 };
 
-/* The first number in a file, or after a word in it. */
-static bool number_in_file(const char *path, const char *after, int64_t *number)
-{
-    FILE *file = fopen(path, "re");
-    char line[512];
-    bool found = false;
-    long long value;
-
-    if (file == NULL)
-        return false;
-    while (!found && fgets(line, sizeof line, file) != NULL) {
-        const char *at = after != NULL ? strstr(line, after) : line;
-
-        found = at != NULL && sscanf(at + (after != NULL ? strlen(after) : 0), "%lld", &value) == 1;
-    }
-    fclose(file);
-    if (found)
-        *number = value;
-    return found;
-}
-
 /* Processes and threads that exist: the number after the slash in /proc/loadavg. */
 static int64_t tasks_now(void)
 {
     int64_t tasks = 0;
 
-    return number_in_file("/proc/loadavg", "/", &tasks) ? tasks : 0;
+    return procfs_number("/proc/loadavg", "/", &tasks) ? tasks : 0;
 }
 
 /* The caller's control group below a mount point, as the line of /proc/self/cgroup names it. */
@@ -85,7 +65,7 @@ static bool cgroup_left(const char *controller, const char *limit_v1, const char
         !(cgroup_file(word, mount, limit_v1, limit_path, sizeof limit_path) &&
           cgroup_file(word, mount, used_v1, used_path, sizeof used_path)))
         return false;
-    if (!number_in_file(limit_path, NULL, &limit) || !number_in_file(used_path, NULL, &used))
+    if (!procfs_number(limit_path, NULL, &limit) || !procfs_number(used_path, NULL, &used))
         return false;
     *left = limit - used;
     return true;
@@ -109,9 +89,9 @@ static void room_of_tasks(struct room *room)
     struct rlimit limit;
     int64_t number;
 
-    if (number_in_file("/proc/sys/kernel/pid_max", NULL, &number))
+    if (procfs_number("/proc/sys/kernel/pid_max", NULL, &number))
         room_narrow(room, number - tasks_now(), TASKS_A_RANK, "processes (kernel.pid_max)");
-    if (number_in_file("/proc/sys/kernel/threads-max", NULL, &number))
+    if (procfs_number("/proc/sys/kernel/threads-max", NULL, &number))
         room_narrow(room, number - tasks_now(), TASKS_A_RANK, "threads (kernel.threads-max)");
     if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         room_narrow(room, (int64_t)limit.rlim_cur, TASKS_A_RANK, "processes (ulimit -u)");
@@ -123,7 +103,7 @@ static void room_of_memory(struct room *room)
 {
     int64_t number;
 
-    if (number_in_file("/proc/meminfo", "MemAvailable:", &number))
+    if (procfs_number("/proc/meminfo", "MemAvailable:", &number))
         room_narrow(room, number, MEMORY_A_RANK_KIB, "memory");
     if (cgroup_left("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.max",
                     "memory.current", &number))

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/procfs.h"
 
 enum {
     READ_SIZE = 65536, /* a pipe's usual capacity */
@@ -85,18 +85,9 @@ void stream_drain(struct stream *stream)
 /* Whether the process sleeps, by its state in /proc; one that cannot be read has ended. */
 static bool sleeps(pid_t pid)
 {
-    char path[64], line[512];
-    const char *after = NULL;
-    FILE *file;
+    struct procfs_process process;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return true;
-    if (fgets(line, sizeof line, file) != NULL)
-        after = strrchr(line, ')');
-    fclose(file);
-    return after == NULL || (after[2] != 'R' && after[2] != 'D');
+    return !procfs_process(pid, &process) || (process.state != 'R' && process.state != 'D');
 }
 
 /* While the output is slow, more of the line may wait in the pipe. */

@@ -60,23 +60,11 @@ static int value_copy(const struct reading *reading, const struct entry *entry, 
 static int get_look(const struct reading *reading, void *context)
 {
     const struct get *get = context;
-    const struct dict_key *key = get->key;
-    uint32_t count = more_count(reading->more);
+    const struct entry *entry;
+    uint64_t place, sizes;
+    int result = reading_find(reading, get->key, &entry, &place, &sizes);
 
-    for (uint32_t at = 0; at < count; at++) {
-        uint64_t cell = reading_cell(reading, at), sizes;
-        const struct entry *entry;
-
-        if (cell >> DICT_OFFSET_BITS != cell_tag(key->hash))
-            continue;
-        entry = reading_entry(reading, cell, &sizes);
-        if (entry == NULL)
-            return LOOK_AGAIN;
-        if (atomic_load_explicit(&entry->hash, memory_order_acquire) == key->hash &&
-            sizes_key(sizes) == key->size && words_equal(entry->words, key->data, key->size))
-            return value_copy(reading, entry, sizes, get);
-    }
-    return TROUPE_NOT_FOUND;
+    return result == TROUPE_OK ? value_copy(reading, entry, sizes, get) : result;
 }
 
 /* The first look is compiled into this call: it is all but always the only one. */

@@ -109,6 +109,31 @@ static inline const struct entry *reading_entry(const struct reading *reading, u
     return words_readable(arena, offset, entry_bytes(sizes_key(*sizes), sizes_value(*sizes)));
 }
 
+/* The key's entry among the bucket's cells. TROUPE_NOT_FOUND, or LOOK_AGAIN. The outputs are set
+ * when it is there. */
+static inline __attribute__((always_inline)) int reading_find(const struct reading *reading,
+                                                              const struct dict_key *key,
+                                                              const struct entry **entry,
+                                                              uint64_t *place, uint64_t *sizes)
+{
+    uint32_t count = more_count(reading->more);
+
+    for (uint32_t at = 0; at < count; at++) {
+        uint64_t cell = reading_cell(reading, at);
+
+        if (cell >> DICT_OFFSET_BITS != cell_tag(key->hash))
+            continue;
+        *entry = reading_entry(reading, cell, sizes);
+        if (*entry == NULL)
+            return LOOK_AGAIN;
+        *place = cell_entry(cell);
+        if (atomic_load_explicit(&(*entry)->hash, memory_order_acquire) == key->hash &&
+            sizes_key(*sizes) == key->size && words_equal((*entry)->words, key->data, key->size))
+            return TROUPE_OK;
+    }
+    return TROUPE_NOT_FOUND;
+}
+
 /* Looks once; LOOK_AGAIN when what was seen was not whole. */
 static inline __attribute__((always_inline)) int reading_try(const struct share *share,
                                                              uint64_t hash, dict_look_at look,

@@ -105,26 +105,14 @@ struct locating {
 static int locate_look(const struct reading *reading, void *context)
 {
     const struct locating *locating = context;
-    const struct dict_key *key = locating->key;
-    uint32_t count = more_count(reading->more);
+    const struct entry *entry;
+    uint64_t place, sizes;
+    int result = reading_find(reading, locating->key, &entry, &place, &sizes);
 
     *locating->place = (struct dict_place){ 0, 0 };
-    for (uint32_t at = 0; at < count; at++) {
-        uint64_t cell = reading_cell(reading, at), sizes;
-        const struct entry *entry;
-
-        if (cell >> DICT_OFFSET_BITS != cell_tag(key->hash))
-            continue;
-        entry = reading_entry(reading, cell, &sizes);
-        if (entry == NULL)
-            return LOOK_AGAIN;
-        if ((sizes & ENTRY_SEALED) == 0 || sizes_key(sizes) != key->size ||
-            !words_equal(entry->words, key->data, key->size))
-            continue;
-        *locating->place = (struct dict_place){ cell_entry(cell), sealed_bytes(sizes) };
-        break;
-    }
-    return TROUPE_OK;
+    if (result == TROUPE_OK && (sizes & ENTRY_SEALED) != 0)
+        *locating->place = (struct dict_place){ place, sealed_bytes(sizes) };
+    return result;
 }
 
 void dict_share_locate(const struct share *share, const struct dict_key *key,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "core/leader.h"
 #include "core/signs.h"
 
@@ -24,41 +25,50 @@ void vigil_begin(struct vigil *vigil, const struct node *node, int local)
     *vigil =
         (struct vigil){ .next = CLOCK_FOREVER, .still_most = larger(silence / 2, LOOKS_LEAST) };
     vigil->silent_most = larger(silence * 4 / 5, vigil->still_most + LOOKS_LEAST);
+    vigil->deaf_most = 2 * silence;
     if (node->nodes > 1 && local == 0)
         vigil->next = clock_deadline(LOOK_MS);
 }
 
-/* Counts the looks that found the same. */
-static uint64_t looks_alike(uint64_t *known, uint64_t *looks, uint64_t now)
-{
-    *looks = *known == now ? *looks + 1 : 0;
-    *known = now;
-    return *looks;
-}
-
-/* The leader's seat, when another rank of the node can take its place; else NULL. */
-static struct rank_record *replaceable_leader(const struct arena *arena)
+static struct rank_record *leader_seat(const struct arena *arena)
 {
     struct node *node = node_of(arena);
-    int leader = leader_of(arena, (int)node->number), others = 0;
-    struct rank_record *found = NULL;
+    int leader = leader_of(arena, (int)node->number);
 
     for (uint32_t local = 0; local < node->local_size; local++)
         if ((int)node->ranks[local].rank == leader)
-            found = &node->ranks[local];
-        else
-            others += atomic_load(&node->ranks[local].pid) != 0;
-    return others > 0 ? found : NULL;
+            return &node->ranks[local];
+    return NULL;
+}
+
+/* Whether another rank of the node can take the seat's place. */
+static bool is_replaceable(const struct node *node, const struct rank_record *seat)
+{
+    int others = 0;
+
+    for (uint32_t local = 0; local < node->local_size; local++)
+        others += &node->ranks[local] != seat && atomic_load(&node->ranks[local].pid) != 0;
+    return others > 0;
+}
+
+/* Whether a leader that has not ticked is at work all the same; called at every look. */
+static bool leader_works(struct vigil *vigil, const struct rank_record *seat)
+{
+    pid_t pid = atomic_load(&seat->pid);
+    struct procfs_process process;
+    uint64_t before = vigil->cpu;
+
+    if (pid == 0 || !procfs_process(pid, &process))
+        return false;
+    vigil->cpu = process.cpu;
+    return process.cpu != before || procfs_is_busy(pid);
 }
 
 /* Under the seat's lock its pid is nobody else's. */
-static void leader_kill(const struct vigil *vigil, struct actor *actor)
+static void leader_kill(const struct vigil *vigil, struct actor *actor, struct rank_record *seat)
 {
-    struct rank_record *seat = replaceable_leader(&actor->arena);
     pid_t pid;
 
-    if (seat == NULL)
-        return;
     lock_take(actor, &seat->lock);
     pid = atomic_load(&seat->pid);
     if (pid != 0) {
@@ -71,26 +81,53 @@ static void leader_kill(const struct vigil *vigil, struct actor *actor)
     lock_give(actor, &seat->lock);
 }
 
+/* Returns whether the node can hear others now, or will not any more. */
+static bool leader_look(struct vigil *vigil, struct actor *actor)
+{
+    struct node *node = node_of(&actor->arena);
+    struct rank_record *seat = leader_seat(&actor->arena);
+    bool works = seat != NULL && leader_works(vigil, seat), replaceable;
+    uint64_t ticks = atomic_load(&node->leader_ticks);
+    bool ticked = ticks != vigil->ticks;
+
+    vigil->ticks = ticks;
+    vigil->still = ticked || works ? 0 : vigil->still + 1;
+    replaceable = seat == NULL || is_replaceable(node, seat);
+    if (seat != NULL && replaceable && vigil->still == vigil->still_most)
+        leader_kill(vigil, actor, seat);
+    return ticked || !(works || replaceable);
+}
+
+/* Returns whether the node is to be given up. */
+static bool parent_look(struct vigil *vigil, const struct node *node, bool listened)
+{
+    uint64_t heard = atomic_load(&node->parent_heard);
+
+    if (heard != vigil->heard)
+        vigil->silent = vigil->deaf = 0;
+    else if (listened)
+        vigil->silent++;
+    else
+        vigil->deaf++;
+    vigil->heard = heard;
+    return node->number != NODE_OF_PARENT &&
+           (vigil->silent >= vigil->silent_most || vigil->deaf >= vigil->deaf_most);
+}
+
 void vigil_keep(struct vigil *vigil, struct actor *actor)
 {
     struct node *node = node_of(&actor->arena);
-    uint64_t now = clock_now();
 
-    if (now < vigil->next)
+    if (clock_now() < vigil->next)
         return;
     vigil->next = clock_deadline(LOOK_MS);
     if (atomic_load(&node->state) != NODE_RUNNING) {
         vigil->next = CLOCK_FOREVER;
         return;
     }
-    if (looks_alike(&vigil->ticks, &vigil->still, atomic_load(&node->leader_ticks)) ==
-        vigil->still_most)
-        leader_kill(vigil, actor);
-    if (looks_alike(&vigil->heard, &vigil->silent, atomic_load(&node->parent_heard)) <
-            vigil->silent_most ||
-        node->number == NODE_OF_PARENT)
+    if (!parent_look(vigil, node, leader_look(vigil, actor)))
         return;
     log_error("node %u, %s: nothing was heard of the parent's node for %llu s: its ranks end",
-              node->number, node->host, (unsigned long long)vigil->silent);
+              node->number, node->host, (unsigned long long)(vigil->silent + vigil->deaf));
     node_give_up(actor);
 }

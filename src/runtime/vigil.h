@@ -3,7 +3,9 @@
  *
  * A leader that stands still, stopped or held by a debugger, speaks for nobody. While the node has
  * another rank it is ended, seen gone as any rank is, and another one leads; should it have been
- * about to go on, it cannot do any harm. A node that hears nothing of the parent's is cut off or
+ * about to go on, it cannot do any harm. One that is slow is left alone: a page of new memory may
+ * take its time (a busy hypervisor, swap), and who waits for that uses a core or waits in the
+ * kernel. A node that hears nothing of the parent's is cut off or
  * given up: its ranks end, so that none stays for ever. Both come before the parent's node gives
  * this one up for its silence (TROUPE_SILENCE, core/signs.h). Looks are counted, not seconds: a
  * host that stood still as a whole has missed nothing. */
@@ -13,10 +15,13 @@
 #include "core/node.h"
 
 struct vigil {
-    uint64_t next;          /* when to look again; CLOCK_FOREVER: this keeper does not */
-    uint64_t ticks, heard;  /* what the node's record said at the last look that changed */
-    uint64_t still, silent; /* looks since then */
-    uint64_t still_most, silent_most;
+    uint64_t next;         /* when to look again; CLOCK_FOREVER: this keeper does not */
+    uint64_t ticks, heard; /* what the node's record said at the last look that changed */
+    uint64_t cpu;          /* what its leader had used at the last look */
+    uint64_t still;        /* looks since the leader ticked, or was slow */
+    uint64_t silent, deaf; /* looks since the parent's node was heard: while somebody listened, or
+                              never will; and while the leader was slow, or is to be replaced */
+    uint64_t still_most, silent_most, deaf_most;
 };
 
 void vigil_begin(struct vigil *vigil, const struct node *node, int local);

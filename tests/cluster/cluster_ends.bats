@@ -17,14 +17,11 @@ teardown() {
     cluster_teardown
 }
 
-work_settings=()
-
 # Starts ranks that work on both nodes; returns when all four do.
 work_begins() {
     rm -f out err # the last round's
-    timeout 120 "$BATS_TEST_DIRNAME/ssh" node1 env "${work_settings[@]}" \
-        troupe run --hostfile hosts "$rooms/cluster/work" "$@" \
-        >out 2>err </dev/null 3>&- &
+    timeout 120 "$BATS_TEST_DIRNAME/ssh" node1 troupe run --hostfile hosts \
+        "$rooms/cluster/work" "$@" >out 2>err </dev/null 3>&- &
     run_pid=$!
     await all_work
 }
@@ -116,7 +113,6 @@ still() {
 leader_still() {
     local victim
     hosts_are node1:3 node2:1
-    work_settings=(TROUPE_SILENCE=4)
     work_begins 3
     victim=$(awk '/^rank 3 works/ { print $NF }' out)
     cluster inside node2 kill -STOP "$victim"

@@ -1,6 +1,9 @@
 # What the tests on a cluster share. Each file has a cluster of its own, up for all its tests.
 # shellcheck shell=bash disable=SC2034 # the tests use what is set here
 
+# shellcheck source=tests/await.bash
+. "${BASH_SOURCE[0]%/*}/../await.bash"
+
 # cluster_setup K [TOPOLOGY…]: for setup_file, or for setup where each test wants its own.
 cluster_setup()
 {
@@ -77,17 +80,6 @@ planned()
 import json, sys
 for rank in json.load(sys.stdin)["nodes"][0]["ranks"]:
     print(sys.argv[1], rank["cuda_visible_devices"])' "$1"
-}
-
-# Waits until COMMAND… succeeds. The limit only stops a test that has failed.
-await()
-{
-    for _ in $(seq 1500); do
-        "$@" && return 0
-        sleep 0.02
-    done
-    echo "waited in vain for: $*"
-    return 1
 }
 
 # everywhere SCRIPT: in each node that has power, without a login.

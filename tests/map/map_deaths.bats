@@ -84,6 +84,6 @@ deaths() {
 }
 
 @test "a whole node is lost, and the others run its tasks" {
-    TROUPE_SILENCE=2 deaths 2 3
+    deaths 2 3
     grep -q 'node 1 is lost' err
 }

@@ -1,5 +1,5 @@
-/* A node loses all its ranks. With six ranks on two nodes, 3 to 5 are node 1; TROUPE_SILENCE=2 lets
- * the others give it up after two seconds without a word. Whoever waits for the node is told that
+/* A node loses all its ranks. With six ranks on two nodes, 3 to 5 are node 1, which the
+ * others give up after TROUPE_SILENCE without a word. Whoever waits for the node is told that
  * it is lost; what its processes held comes back; the rest goes on, and main's status counts. */
 #include "world/harness.h"
 

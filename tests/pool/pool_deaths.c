@@ -1,5 +1,7 @@
 /* Workers that are killed, by somebody else at any moment and by their own tasks: every task ends,
  * every result is right and comes once, nobody waits for ever. */
+#include "deaths.h"
+
 #include "counts.h"
 #include "world/harness.h"
 
@@ -7,31 +9,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WATCH_S 100
 #define WATCH_FULL_S 3000
 #define WORKERS 4
-#define TASKS 10000
-#define TASK_SPINS 600
-
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t random_next(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
-
-static void pause_us(long us)
-{
-    struct timespec time = { 0, us * 1000 };
-
-    nanosleep(&time, NULL);
-}
 
 /* ---- workers and tasks --------------------------------------------------------------------- */
 
@@ -49,25 +31,6 @@ static int tell_self(const void *argument, size_t bytes)
     (void)bytes;
     memcpy(&queue, argument, sizeof queue);
     return troupe_queue_put(queue, &self, sizeof self, HARNESS_LIMIT_MS) == TROUPE_OK ? 0 : 1;
-}
-
-/* Some microseconds of work, so that kills meet tasks. */
-static int work(const void *input, size_t input_bytes, void *output, size_t output_bytes)
-{
-    uint64_t value;
-
-    (void)input_bytes, (void)output_bytes;
-    memcpy(&value, input, sizeof value);
-    for (int i = 0; i < TASK_SPINS; i++)
-        value = value * 6364136223846793005u + 1;
-    memcpy(output, &value, sizeof value);
-    return 0;
-}
-
-static uint64_t worked(uint64_t value)
-{
-    work(&value, sizeof value, &value, sizeof value);
-    return value;
 }
 
 /* Ends its worker so often as the input says, then returns the number of the attempt. */
@@ -118,7 +81,7 @@ static void crew_kill(struct crew *crew, int kills)
         int victim = (int)(random_next() % (unsigned)crew->count);
         struct worker aim = crew->worker[victim];
 
-        pause_us((long)(random_next() % 3000));
+        random_pause(3000);
         assert_int_equal(harness_signal_at(aim.node, aim.pid, SIGKILL), 0);
         crew->worker[victim] = crew->worker[--crew->count];
     }

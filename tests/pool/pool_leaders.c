@@ -6,18 +6,17 @@
  *   most  the run loses all workers but one; on each node a rank that is no worker stays
  * Its last line says how many ranks it has killed. A node always keeps a rank: one that has none
  * is lost, which node_lost.c is about. */
+#include "deaths.h"
+
 #include "world/harness.h"
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WATCH_S 240
-#define TASKS 10000
-#define TASK_SPINS 600
 #define KILL_WITHIN_US 4000
 
 enum { NODES = 2, RANKS_MAX = 32 };
@@ -26,24 +25,8 @@ struct worker {
     int pid, rank, method;
 };
 
-static uint64_t seed;
 static bool is_dead[RANKS_MAX];
 static int killed;
-
-static uint64_t random_next(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
-
-static void random_pause(void)
-{
-    struct timespec time = { 0, (long)(random_next() % KILL_WITHIN_US) * 1000 };
-
-    nanosleep(&time, NULL);
-}
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
@@ -86,18 +69,6 @@ static int tell(const void *argument, size_t bytes)
         return 1;
     worker = (struct worker){ (int)getpid(), status.rank, status.method };
     return troupe_queue_put(queue, &worker, sizeof worker, HARNESS_LIMIT_MS) == TROUPE_OK ? 0 : 1;
-}
-
-static int work(const void *input, size_t input_bytes, void *output, size_t output_bytes)
-{
-    uint64_t value;
-
-    (void)input_bytes, (void)output_bytes;
-    memcpy(&value, input, sizeof value);
-    for (int i = 0; i < TASK_SPINS; i++)
-        value = value * 6364136223846793005u + 1;
-    memcpy(output, &value, sizeof value);
-    return 0;
 }
 
 /* Keeps its rank out of the pool. */
@@ -166,7 +137,7 @@ static void crew_kill(struct crew *crew, int kills)
         struct worker victim = crew->worker[at];
 
         assert_true(at >= 0);
-        random_pause();
+        random_pause(KILL_WITHIN_US);
         assert_int_equal(kill(victim.pid, SIGKILL), 0);
         if (victim.method == TROUPE_METHOD_RANK) {
             is_dead[victim.rank] = true;
@@ -174,12 +145,6 @@ static void crew_kill(struct crew *crew, int kills)
         }
         crew->worker[at] = crew->worker[--crew->count];
     }
-}
-
-static uint64_t worked(uint64_t value)
-{
-    work(&value, sizeof value, &value, sizeof value);
-    return value;
 }
 
 /* Each result comes, comes once, and is right. */

@@ -4,6 +4,9 @@
 # (processes), by a temporary folder of our own (files), and by being new while its creator is dead
 # (segments, files in /dev/shm).
 
+# shellcheck source=tests/await.bash
+. "${BASH_SOURCE[0]%/*}/../await.bash"
+
 world_setup() {
     export TROUPE_LOG=warning WORLD_MARK="world-$$-$RANDOM-$BATS_TEST_NUMBER"
     unset TROUPE_WORKERS TROUPE_ARENA TROUPE_SIMULATED_NODES CUDA_VISIBLE_DEVICES
@@ -44,16 +47,6 @@ start_as() {
     : >out # of the run before, whose lines are not this one's
     "${before[@]}" "${line[@]}" >out 2>err 3>&- &
     started=$!
-}
-
-# Waits until COMMAND… succeeds. The limit only stops a test that has failed.
-await() {
-    for _ in $(seq 1500); do
-        "$@" && return 0
-        sleep 0.02
-    done
-    echo "waited in vain for: $*"
-    return 1
 }
 
 await_line() {
