@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
+    export TROUPE_SILENCE=60
     cluster_setup 2
 }
 

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
+    export TROUPE_SILENCE=60
     topologies=$TROUPE_SOURCE/tests/data/topologies
     cluster_setup 4 "$topologies"/{dgx-1,no-gpu,domains,odd-group}.xml
 }

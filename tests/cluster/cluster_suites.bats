@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
+    export TROUPE_SILENCE=60
     cluster_setup 2
 }
 
@@ -24,14 +25,13 @@ teardown() {
     [ -n "$CLUSTER_REASON" ] || nothing_left
 }
 
-# suite RANKS PROGRAM [NAME=value…]: half of the ranks on each node. What these are about is not who
-# is silent for how long, so they leave a busy machine a minute.
+# suite RANKS PROGRAM [NAME=value…]: half of the ranks on each node.
 suite() {
     local settings
     read -ra settings <<<"${SUITE_ENVIRONMENT-}"
     hosts_are node1:$((($1 + 1) / 2)) node2:$(($1 / 2))
-    run on node1 env TROUPE_TEST_SHARED="$TROUPE_CLUSTER/shared" UCX_TLS=all TROUPE_SILENCE=60 \
-        "${settings[@]}" "${@:3}" troupe run -x UCX_TLS --hostfile hosts "$rooms/$2"
+    run on node1 env TROUPE_TEST_SHARED="$TROUPE_CLUSTER/shared" UCX_TLS=all "${settings[@]}" "${@:3}" \
+        troupe run -x UCX_TLS --hostfile hosts "$rooms/$2"
     echo "status $status: $output" # bats shows it when the test fails
     [ "$status" -eq 0 ]
     [[ "$output" == *"[  PASSED  ]"* && "$output" != *"[  FAILED  ]"* ]]

@@ -4,7 +4,8 @@
 # shellcheck source=tests/await.bash
 . "${BASH_SOURCE[0]%/*}/../await.bash"
 
-# cluster_setup K [TOPOLOGY…]: for setup_file, or for setup where each test wants its own.
+# cluster_setup K [TOPOLOGY…]: for setup_file, or for setup where each test wants its own. A test that
+# is not about silence sets TROUPE_SILENCE before: all nodes share a machine that may stand still.
 cluster_setup()
 {
     export TROUPE_CLUSTER=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/cluster
