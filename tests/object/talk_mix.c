@@ -21,6 +21,8 @@
 
 enum { QUEUE_MOST = 8, KILLS = 10, WATCH_S = 300, WATCH_FULL_S = 3500, MOMENT_US = 5000 };
 
+#define SLOW_NS 1000000000u /* it is told where everybody is then */
+
 #define DOING_NAME(name) #name
 static const char *const doing_names[] = { DOINGS(DOING_NAME) };
 
@@ -131,6 +133,7 @@ static void place_fill(struct crew *crew, int place, int life, int rank)
     crew->life_roles[life] = role_of[place];
     errand.generation = atomic_load(&crew->mix->killed[MEETER]);
     memset(&crew->mix->posts[place], 0, sizeof crew->mix->posts[place]);
+    atomic_store(&crew->mix->posts[place].answered, atomic_load(&crew->mix->kills));
     crew->processes[place] =
         harness_start(mix_live, &errand, sizeof errand, rank >= 0 ? &on_rank : &fresh);
 }
@@ -209,6 +212,7 @@ static void barrier_mend(struct crew *crew, int victim)
 static void survivors_await(struct crew *crew, int victim, int kill, uint64_t killed_ns)
 {
     uint64_t deadline = clock_deadline(HARNESS_LIMIT_MS);
+    bool told = false;
 
     for (int i = 0; i < PLACES; i++) {
         struct post *post = &crew->mix->posts[i];
@@ -216,12 +220,20 @@ static void survivors_await(struct crew *crew, int victim, int kill, uint64_t ki
 
         if (i == victim)
             continue;
-        while (atomic_load(&post->answered) < kill)
+        while (atomic_load(&post->answered) < kill) {
+            if (!told && clock_now() > killed_ns + SLOW_NS) {
+                fprintf(stderr, "slow after kill %d of place %d:\n", kill, victim);
+                crew_tell(crew);
+                told = true;
+            }
             look(crew, i, deadline, "hangs");
+        }
         lag = atomic_load(&post->answered_ns) - killed_ns;
         crew->lags[crew->lag_count++] = lag;
         if (lag > crew->longest[kill - 1])
             crew->longest[kill - 1] = lag;
+        if (lag > crew->longest_of[role_of[i]])
+            crew->longest_of[role_of[i]] = lag;
     }
 }
 
@@ -239,6 +251,7 @@ static void kill_one(struct crew *crew, int kill)
     atomic_fetch_add(&mix->killed[role_of[victim]], 1);
     harness_kill(crew->processes[victim]);
     killed_ns = clock_now();
+    atomic_store(&mix->posts[victim].answered, kill); /* nobody need wait for it */
     atomic_store(&mix->kills, kill);
     for (int i = 0; i < PLACES; i++)
         items[i] = crew->processes[i].id;
@@ -247,6 +260,7 @@ static void kill_one(struct crew *crew, int kill)
     status = harness_end(crew->processes[victim]);
     assert_int_equal(status.state, TROUPE_STATE_KILLED);
     assert_int_equal(status.signal, SIGKILL);
+    atomic_fetch_add(&mix->ended[role_of[victim]], 1);
     token_return(crew, victim);
     survivors_await(crew, victim, kill, killed_ns);
     if (role_of[victim] == MEETER)

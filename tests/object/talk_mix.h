@@ -69,7 +69,8 @@ struct mix {
     _Atomic int generation;
     _Atomic int stop[ROLES];
     _Atomic int kills;         /* that have been done */
-    _Atomic int killed[ROLES]; /* these two count from just before */
+    _Atomic int killed[ROLES]; /* counted just before, like the dead */
+    _Atomic int ended[ROLES];  /* of these, whose end is known */
     _Atomic int dead[LIVES];   /* 1 */
     _Atomic int owners_died;   /* what was seen of deaths, */
     _Atomic int leases_back;   /* each by somebody who lives */

@@ -66,6 +66,11 @@ void lags_tell(struct crew *crew, int kills)
     print_message("the last of a kill's after ms: median %.2f, p99 %.2f; below 1 s %d of %d\n",
                   (double)crew->longest[kills / 2] / 1e6,
                   (double)crew->longest[kills * 99 / 100] / 1e6, below, kills);
+    print_message("longest of talkers %.2f, answerers %.2f, leasers %.2f, getters %.2f, "
+                  "meeters %.2f\n",
+                  (double)crew->longest_of[TALKER] / 1e6, (double)crew->longest_of[ANSWERER] / 1e6,
+                  (double)crew->longest_of[LEASER] / 1e6, (double)crew->longest_of[GETTER] / 1e6,
+                  (double)crew->longest_of[MEETER] / 1e6);
 }
 
 void deaths_seen(const struct mix *mix)

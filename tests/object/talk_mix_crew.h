@@ -13,6 +13,7 @@ struct crew {
     int extra[KILLS_MOST + 1]; /* that a semaphore may have by now beyond its first tokens */
     unsigned random;
     uint64_t lags[KILLS_MOST * PLACES], longest[KILLS_MOST];
+    uint64_t longest_of[ROLES];
     size_t lag_count;
 };
 

@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define YIELD_NS 100000
 
 #define DOING_NAME(name) #name
 static const char *const doing_names[] = { DOINGS(DOING_NAME) };
@@ -30,6 +33,20 @@ void hand_end(struct hand *hand)
         atomic_store(&hand->post->answered_ns, clock_now());
         atomic_store(&hand->post->answered, hand->begun_at);
     }
+}
+
+bool hand_yields(const struct hand *hand)
+{
+    const struct post *other = &hand->mix->posts[hand->errand->place ^ 1];
+    int kills = atomic_load(&hand->mix->kills);
+
+    return atomic_load(&hand->post->answered) >= kills && atomic_load(&other->answered) < kills;
+}
+
+void hand_yield(const struct hand *hand)
+{
+    while (hand_yields(hand))
+        nanosleep(&(struct timespec){ 0, YIELD_NS }, NULL);
 }
 
 unsigned hand_random(struct hand *hand)

@@ -4,6 +4,8 @@
 
 #include "talk_mix.h"
 
+#include <stdbool.h>
+
 /* One process at work. */
 struct hand {
     const struct errand *errand;
@@ -20,6 +22,13 @@ int hand_complain(struct hand *hand, const char *what, int result);
 /* Before and after each operation that may wait. */
 void hand_begin(struct hand *hand, enum doing doing);
 void hand_end(struct hand *hand);
+
+/* Whether it has gone on since the last kill, and the other one of its role has not: then that one
+ * gets what there is to take, so that one which hangs is not taken for one which is slower. */
+bool hand_yields(const struct hand *hand);
+
+/* Waits while it yields. */
+void hand_yield(const struct hand *hand);
 
 unsigned hand_random(struct hand *hand);
 

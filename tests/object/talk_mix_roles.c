@@ -69,6 +69,7 @@ static int queue_await(struct hand *hand, troupe_queue queue, long *timeout_ms)
     size_t index;
     int result = TROUPE_OK;
 
+    hand_yield(hand);
     *timeout_ms = TROUPE_FOREVER;
     if (hand_random(hand) % 2 == 0) {
         hand_begin(hand, DO_WAIT);
@@ -210,14 +211,14 @@ static int exchange(struct hand *hand, troupe_pipe own, int value)
 /* The file ends early only where an answerer died. */
 static int call_turn(struct hand *hand)
 {
-    int killed = atomic_load(&hand->mix->killed[ANSWERER]);
+    int ended = atomic_load(&hand->mix->ended[ANSWERER]);
     int first = (int)(hand_random(hand) % 1000), result;
     troupe_pipe own;
 
     result = call_begin(hand, &own);
     for (int i = 0; i < EXCHANGES && result == TROUPE_OK; i++)
         result = exchange(hand, own, first + i);
-    if (result == TROUPE_CLOSED && atomic_load(&hand->mix->killed[ANSWERER]) > killed) {
+    if (result == TROUPE_CLOSED && atomic_load(&hand->mix->killed[ANSWERER]) > ended) {
         atomic_fetch_add(&hand->mix->ends_of_file, 1);
         result = TROUPE_OK;
     }
@@ -297,6 +298,30 @@ static int desk_answer(struct hand *hand, struct desk *desk, size_t index)
     return result == TROUPE_OK ? result : hand_complain(hand, "not answered", result);
 }
 
+/* One wait and what it brings. Who yields leaves the calls to the other one for a moment. */
+static int answerer_round(struct hand *hand, struct desk *desk)
+{
+    bool yields = hand_yields(hand);
+    size_t count = desk->ends, index;
+    int result;
+
+    if (yields && count == 0) {
+        hand_yield(hand);
+        return TROUPE_OK;
+    }
+    if (!desk->closed && !yields)
+        desk->items[count++] = hand->mix->calls.id;
+    hand_begin(hand, DO_ANSWER);
+    result = troupe_wait(desk->items, count, yields ? 1 : TROUPE_FOREVER, &index);
+    if (result == TROUPE_TIMEOUT && yields)
+        return TROUPE_OK;
+    if (result != TROUPE_OK)
+        return hand_complain(hand, "not waited", result);
+    result = index == desk->ends ? desk_call(hand, desk) : desk_answer(hand, desk, index);
+    hand_end(hand);
+    return result;
+}
+
 /* Until no more calls come and every pipe has come to its end, also those of dead talkers. */
 static int answerer_live(struct hand *hand)
 {
@@ -304,16 +329,7 @@ static int answerer_live(struct hand *hand)
     int result = TROUPE_OK;
 
     while (result == TROUPE_OK && (desk.ends > 0 || !desk.closed)) {
-        size_t count = desk.ends, index;
-
-        if (!desk.closed)
-            desk.items[count++] = hand->mix->calls.id;
-        hand_begin(hand, DO_ANSWER);
-        result = troupe_wait(desk.items, count, TROUPE_FOREVER, &index);
-        if (result != TROUPE_OK)
-            return hand_complain(hand, "not waited", result);
-        result = index == desk.ends ? desk_call(hand, &desk) : desk_answer(hand, &desk, index);
-        hand_end(hand);
+        result = answerer_round(hand, &desk);
         if (result == TROUPE_OK && hand_random(hand) % 16 == 0)
             result = hand_turn(hand);
     }
