@@ -285,6 +285,12 @@ static void ring_one(struct bell *bell, int count)
         atomic_compare_exchange_strong(&bell->word, &seen, seen & ~BELL_WAITED);
 }
 
+void bell_pass(struct bell *bell)
+{
+    if ((atomic_load_explicit(&bell->word, memory_order_acquire) & BELL_WAITED) != 0)
+        ring_one(bell, 1);
+}
+
 /* ---- watching --------------------------------------------------------------------------- */
 
 static uint32_t watch_count(uint32_t watched)

@@ -68,6 +68,10 @@ void bell_redeem_asleep(struct actor *actor, int count);
 /* Wakes at most count waiters, and all who watch this bell. */
 void bell_ring(const struct arena *arena, struct bell *bell, int count);
 
+/* For an attempt that was woken and leaves what it was woken for: wakes another one that sleeps.
+ * Watchers need no such thing, each of them is rung. */
+void bell_pass(struct bell *bell);
+
 /* Has every sleep of this process told to somebody, a profiler say: begin("waits") before it, end
  * after it, on the sleeping thread. Set before other threads exist. */
 void bell_mark_with(void (*begin)(const char *name), void (*end)(void));

@@ -141,16 +141,27 @@ static int ask(struct actor *actor, enum service_op op, uint64_t item, size_t in
 
 /* ---- one item --------------------------------------------------------------------------- */
 
+struct one {
+    uint64_t item;
+    struct bell *bell;
+};
+
+/* A message wakes one sleeper. Who only looks leaves it to the next one, and that while its slot
+ * names the bell: should it die before, recovery rings. */
 static int attempt_one(struct actor *actor, void *context)
 {
-    const uint64_t *item = context;
+    const struct one *one = context;
+    bool announced = bell_announced(actor);
+    int result = look(actor, one->item, announced);
 
-    return look(actor, *item, bell_announced(actor));
+    if (result != TROUPE_TIMEOUT && announced)
+        bell_pass(one->bell);
+    return result;
 }
 
 static int wait_one(struct actor *actor, uint64_t item, uint64_t deadline)
 {
-    struct bell *bell;
+    struct one one = { .item = item };
     int result;
 
     if (!home_is_here(item))
@@ -158,9 +169,10 @@ static int wait_one(struct actor *actor, uint64_t item, uint64_t deadline)
     result = look(actor, item, false);
     if (result != TROUPE_TIMEOUT)
         return result;
-    bell = bell_of(actor, item);
-    return bell != NULL ? bell_await(actor, bell, deadline, TROUPE_TIMEOUT, attempt_one, &item)
-                        : look(actor, item, false);
+    one.bell = bell_of(actor, item);
+    return one.bell != NULL
+               ? bell_await(actor, one.bell, deadline, TROUPE_TIMEOUT, attempt_one, &one)
+               : look(actor, item, false);
 }
 
 /* ---- several ---------------------------------------------------------------------------- */

@@ -5,9 +5,11 @@
 #include "core/recover.h"
 #include "counts.h"
 #include "object/queue.h"
+#include "object/queue_local.h"
 #include "object/sync.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #define ARENA_BYTES (16u << 20)
 #define SHORT_MS 5L
@@ -222,6 +224,19 @@ static void wait_tells_which(void **state)
     assert_int_equal(troupe_wait(&scene.items[3], 1, TROUPE_FOREVER, &index), TROUPE_BAD_HANDLE);
 }
 
+/* The slots whose actors are at the queue's bell, asleep or about to be. */
+static int sleepers(troupe_queue queue)
+{
+    struct bell *bell = queue_arrivals(solo.actor, queue.id);
+    uint64_t place = arena_offset(&solo.actor->arena, bell);
+    uint32_t high = atomic_load(&solo.actor->arena.header->slot_high);
+    int found = 0;
+
+    for (uint32_t number = SLOT_FIRST; number < high; number++)
+        found += atomic_load(&slot_at(&solo.actor->arena, number)->bell) == place;
+    return found;
+}
+
 struct takers {
     struct scene scene;
     _Atomic long taken;
@@ -267,6 +282,69 @@ static void takers_take_all(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(takers.taken, times);
     scene_end(&takers.scene);
+}
+
+struct looker {
+    troupe_queue queue;
+    _Atomic int looks; /* 0: rest, 1: look once, 2: end */
+    _Atomic long seen;
+};
+
+/* Looks whether something is there, and leaves it. */
+static void *look_only(void *argument)
+{
+    struct looker *looker = argument;
+    size_t index;
+
+    while (atomic_load(&looker->looks) != 2) {
+        if (atomic_exchange(&looker->looks, 0) != 1) {
+            sched_yield();
+            continue;
+        }
+        assert_int_equal(troupe_wait(&looker->queue.id, 1, TROUPE_FOREVER, &index), TROUPE_OK);
+        atomic_fetch_add(&looker->seen, 1);
+    }
+    return NULL;
+}
+
+static void *take_one(void *argument)
+{
+    struct looker *looker = argument;
+
+    return troupe_queue_get(looker->queue, NULL, 0, NULL, 20000) == TROUPE_OK ? looker : NULL;
+}
+
+/* Who was woken, looks and takes nothing hands the wake on: another one sleeps at the queue. */
+static void looking_takes_no_wake(void **state)
+{
+    static struct looker looker;
+    long times = test_count(200, 5000);
+    pthread_t thread, taker;
+    void *taken;
+
+    (void)state;
+    assert_int_equal(troupe_queue_create(NULL, &looker.queue), TROUPE_OK);
+    assert_int_equal(pthread_create(&thread, NULL, look_only, &looker), 0);
+    for (long i = 0; i < times; i++) {
+        atomic_store(&looker.looks, 1);
+        while (sleepers(looker.queue) < 1)
+            sched_yield();
+        assert_int_equal(pthread_create(&taker, NULL, take_one, &looker), 0);
+        while (sleepers(looker.queue) < 2)
+            sched_yield();
+        assert_int_equal(troupe_queue_put(looker.queue, NULL, 0, 0), TROUPE_OK);
+        assert_int_equal(pthread_join(taker, &taken), 0);
+        assert_non_null(taken);
+        while (atomic_load(&looker.seen) == i) { /* it came too late: something to see for it */
+            assert_int_equal(troupe_queue_put(looker.queue, NULL, 0, 0), TROUPE_OK);
+            while (atomic_load(&looker.seen) == i)
+                sched_yield();
+            assert_int_equal(troupe_queue_get(looker.queue, NULL, 0, NULL, 0), TROUPE_OK);
+        }
+    }
+    atomic_store(&looker.looks, 2);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(troupe_queue_destroy(looker.queue), TROUPE_OK);
 }
 
 /* One put, one wait, in turn: each wake comes through the doorbell. */
@@ -334,7 +412,7 @@ int main(void)
         cmocka_unit_test(closed_end_is_end_of_file), cmocka_unit_test(echo_comes_back),
         cmocka_unit_test(pipes_leave_nothing),       cmocka_unit_test(wait_tells_which),
         cmocka_unit_test(takers_take_all),           cmocka_unit_test(each_wake_comes),
-        cmocka_unit_test(dead_watcher_is_forgotten),
+        cmocka_unit_test(dead_watcher_is_forgotten), cmocka_unit_test(looking_takes_no_wake),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
