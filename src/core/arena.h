@@ -35,7 +35,7 @@ struct lock {
 /* A place to sleep, see bell.h. */
 struct bell {
     _Atomic uint32_t word;
-    _Atomic uint32_t watched; /* non-zero: others want to hear it, too; see bell.h */
+    _Atomic uint64_t watched; /* others that want to hear it, too; see bell.h */
 };
 
 struct arena_header {

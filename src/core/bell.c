@@ -16,6 +16,8 @@
 #define WATCH_DOUBT 0x8000u
 #define WATCH_COUNT_SHIFT 16
 #define WATCH_SLOTS 0x7fffu
+#define WATCH_NOW 0xffffffffull
+#define WATCH_CHANGE (WATCH_NOW + 1)
 _Static_assert(SLOT_COUNT_MAX <= WATCH_SLOTS + 1, "a bell can count all slots, and name each");
 
 static _Atomic bell_driver drive;
@@ -293,17 +295,17 @@ void bell_pass(struct bell *bell)
 
 /* ---- watching --------------------------------------------------------------------------- */
 
-static uint32_t watch_count(uint32_t watched)
+static uint32_t watch_count(uint64_t watched)
 {
-    return watched >> WATCH_COUNT_SHIFT & WATCH_SLOTS;
+    return (uint32_t)watched >> WATCH_COUNT_SHIFT & WATCH_SLOTS;
 }
 
 static void watch_change(struct actor *actor, struct bell *bell, uint32_t more)
 {
-    uint32_t seen = atomic_load(&bell->watched), next;
+    uint64_t seen = atomic_load(&bell->watched), next;
 
     do {
-        next = (seen & (WATCH_SERVICE | WATCH_DOUBT)) |
+        next = ((seen & ~WATCH_NOW) + WATCH_CHANGE) | (seen & (WATCH_SERVICE | WATCH_DOUBT)) |
                ((watch_count(seen) + more) & WATCH_SLOTS) << WATCH_COUNT_SHIFT |
                ((seen ^ actor->number) & WATCH_SLOTS);
     } while (!atomic_compare_exchange_weak(&bell->watched, &seen, next));
@@ -326,7 +328,7 @@ void bell_service_watch(struct bell *bell)
 
 void bell_service_unwatch(struct bell *bell)
 {
-    atomic_fetch_and(&bell->watched, ~WATCH_SERVICE);
+    atomic_fetch_and(&bell->watched, ~(uint64_t)WATCH_SERVICE);
 }
 
 void bell_doubt(struct bell *bell)
@@ -336,8 +338,9 @@ void bell_doubt(struct bell *bell)
 }
 
 /* Several watch, or some may be dead. If nobody is watching anything, the counts are of the dead;
- * who comes to watch meanwhile changes the word, and the swap fails. */
-static void doorbells_ring(const struct arena *arena, struct bell *bell, uint32_t watched)
+ * who comes to watch meanwhile, or came again, has changed the word for good, and the swap
+ * fails. */
+static void doorbells_ring(const struct arena *arena, struct bell *bell, uint64_t watched)
 {
     uint32_t high = atomic_load(&arena->header->slot_high);
     bool any = false;
@@ -351,26 +354,27 @@ static void doorbells_ring(const struct arena *arena, struct bell *bell, uint32_
         any = true;
     }
     if (!any && (watched & WATCH_DOUBT) != 0)
-        atomic_compare_exchange_strong(&bell->watched, &watched, watched & WATCH_SERVICE);
+        atomic_compare_exchange_strong(&bell->watched, &watched,
+                                       watched & (~WATCH_NOW | WATCH_SERVICE));
 }
 
-static void watchers_ring(const struct arena *arena, struct bell *bell, uint32_t watched)
+static void watchers_ring(const struct arena *arena, struct bell *bell, uint64_t watched)
 {
     if ((watched & WATCH_SERVICE) != 0)
         ring_one(&arena->header->service_bell, FUTEX_ALL);
     if (watch_count(watched) == 1 && (watched & WATCH_DOUBT) == 0)
-        ring_one(&slot_at(arena, watched & WATCH_SLOTS)->doorbell, FUTEX_ALL);
+        ring_one(&slot_at(arena, (uint32_t)watched & WATCH_SLOTS)->doorbell, FUTEX_ALL);
     else if (watch_count(watched) > 0)
         doorbells_ring(arena, bell, watched);
 }
 
 void bell_ring(const struct arena *arena, struct bell *bell, int count)
 {
-    uint32_t watched;
+    uint64_t watched;
 
     ring_one(bell, count);
     watched = atomic_load(&bell->watched);
-    if (watched != 0)
+    if ((watched & WATCH_NOW) != 0)
         watchers_ring(arena, bell, watched);
 }
 
@@ -385,7 +389,7 @@ void bell_redeem_asleep(struct actor *actor, int count)
         if (place == 0)
             return;
         if ((atomic_load_explicit(&bell->word, memory_order_acquire) & BELL_WAITED) != 0 ||
-            atomic_load_explicit(&bell->watched, memory_order_acquire) != 0)
+            (atomic_load_explicit(&bell->watched, memory_order_acquire) & WATCH_NOW) != 0)
             bell_ring(&actor->arena, bell, count);
         atomic_store_explicit(promise, 0, memory_order_release);
     }

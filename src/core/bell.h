@@ -94,12 +94,13 @@ bool bell_drive_once(void);
  * of a watched bell rings the doorbell, too. The node's service watches in the same way, and hears
  * its own bell.
  *
- * What always holds: `watched` is WATCH_SERVICE, the count of the slots that watch (15 bits), and
- * their numbers, all xored (15 bits): so the only one of them is known by its number. When there
- * are more, all slots that are `watching` anything are rung. A slot is `watching` before it is
- * counted and until after it is not. One that dies in between leaves the counts of its bells too
- * high: its recovery sets WATCH_DOUBT in every bell that counts any, which has all rung until
- * nobody is watching at all. */
+ * What always holds: the lower half of `watched` is WATCH_SERVICE, the count of the slots that
+ * watch (15 bits), and their numbers, all xored (15 bits): so the only one of them is known by its
+ * number. When there are more, all slots that are `watching` anything are rung. A slot is
+ * `watching` before it is counted and until after it is not. One that dies in between leaves the
+ * counts of its bells too high: its recovery sets WATCH_DOUBT in every bell that counts any, which
+ * has all rung until nobody is watching at all. The upper half counts the changes: who finds that
+ * nobody watches clears the counts only if they are still those that it saw, not the same again. */
 void bell_watch(struct actor *actor, struct bell *bell);
 void bell_unwatch(struct actor *actor, struct bell *bell);
 
