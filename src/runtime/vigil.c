@@ -44,11 +44,10 @@ static struct rank_record *leader_seat(const struct arena *arena)
 /* Whether another rank of the node can take the seat's place. */
 static bool is_replaceable(const struct node *node, const struct rank_record *seat)
 {
-    int others = 0;
-
     for (uint32_t local = 0; local < node->local_size; local++)
-        others += &node->ranks[local] != seat && atomic_load(&node->ranks[local].pid) != 0;
-    return others > 0;
+        if (&node->ranks[local] != seat && atomic_load(&node->ranks[local].pid) != 0)
+            return true;
+    return false;
 }
 
 /* Whether a leader that has not ticked is at work all the same; called at every look. */

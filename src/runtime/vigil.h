@@ -5,10 +5,12 @@
  * another rank it is ended, seen gone as any rank is, and another one leads; should it have been
  * about to go on, it cannot do any harm. One that is slow is left alone: a page of new memory may
  * take its time (a busy hypervisor, swap), and who waits for that uses a core or waits in the
- * kernel. A node that hears nothing of the parent's is cut off or
- * given up: its ranks end, so that none stays for ever. Both come before the parent's node gives
- * this one up for its silence (TROUPE_SILENCE, core/signs.h). Looks are counted, not seconds: a
- * host that stood still as a whole has missed nothing. */
+ * kernel.
+ *
+ * A node that hears nothing of the parent's is cut off or given up: its ranks end, so that none
+ * stays for ever. Both come before the parent's node gives this one up for its silence
+ * (TROUPE_SILENCE, core/signs.h). Looks are counted, not seconds: a host that stood still as a
+ * whole has missed nothing. */
 #ifndef TROUPE_RUNTIME_VIGIL_H
 #define TROUPE_RUNTIME_VIGIL_H
 
